@@ -1,0 +1,96 @@
+"""Causal questions answered from a table, a graph or a model.
+
+The verbs live at the top (`read`, `profile`, `discover`, `identify`, `estimate`, `refute`, `analyze`) and are imported
+on first use, so that `import whence` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from whence.autopilot import Study, analyze
+    from whence.data import Dataset, examples, profile, read, simulate
+    from whence.discovery import DiscoveryResult, discover
+    from whence.effects import Effect, Identification, estimate, identify, refute
+    from whence.errors import (
+        DataError,
+        GraphError,
+        MissingExtra,
+        NotConverged,
+        NotIdentified,
+        ParameterError,
+        WhenceError,
+    )
+    from whence.graph import Graph, Knowledge
+    from whence.registry import methods
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Dataset": "data",
+    "examples": "data",
+    "profile": "data",
+    "read": "data",
+    "simulate": "data",
+    "Graph": "graph",
+    "Knowledge": "graph",
+    "DiscoveryResult": "discovery",
+    "discover": "discovery",
+    "Effect": "effects",
+    "Identification": "effects",
+    "estimate": "effects",
+    "identify": "effects",
+    "refute": "effects",
+    "Study": "autopilot",
+    "analyze": "autopilot",
+    "methods": "registry",
+    "DataError": "errors",
+    "GraphError": "errors",
+    "MissingExtra": "errors",
+    "NotConverged": "errors",
+    "NotIdentified": "errors",
+    "ParameterError": "errors",
+    "WhenceError": "errors",
+}
+
+__all__ = [
+    "DataError",
+    "Dataset",
+    "DiscoveryResult",
+    "Effect",
+    "Graph",
+    "GraphError",
+    "Identification",
+    "Knowledge",
+    "MissingExtra",
+    "NotConverged",
+    "NotIdentified",
+    "ParameterError",
+    "Study",
+    "WhenceError",
+    "analyze",
+    "discover",
+    "estimate",
+    "examples",
+    "identify",
+    "methods",
+    "profile",
+    "read",
+    "refute",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its room on first use (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'whence' has no attribute {name!r}")
+    value = getattr(import_module(f"whence.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,67 @@
+"""Work that fans out: seeded, in order, independent of the number of workers, with progress."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from joblib import Parallel, delayed
+
+Progress = Callable[[str, int, int], None]
+"""Called with a stage's name, how many of its steps are done and how many there are."""
+
+RandomState = int | np.random.Generator | None
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """The default progress callback: says nothing."""
+
+
+def generator(random_state: RandomState) -> np.random.Generator:
+    """Return a random generator from a seed, a generator or None."""
+    return random_state if isinstance(random_state, np.random.Generator) else np.random.default_rng(random_state)
+
+
+def child_seeds(random_state: RandomState, count: int) -> Sequence[np.random.SeedSequence]:
+    """Return one independent seed per task, the same whatever the number of workers."""
+    if isinstance(random_state, np.random.Generator):
+        random_state = int(random_state.integers(2**63))
+    return np.random.SeedSequence(random_state).spawn(count)
+
+
+def default_jobs() -> int:
+    """Return the number of processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def fan_out(
+    function: Callable[[_T], _R],
+    tasks: Iterable[_T],
+    *,
+    n_jobs: int | None = None,
+    threads: bool = True,
+    stage: str = "",
+    progress: Progress = silent,
+) -> Iterator[_R]:
+    """Yield ``function(task)`` for every task in order, computed by joblib's current backend.
+
+    Parameters
+    ----------
+    threads : bool
+        True for compiled kernels that release the interpreter lock (no copies of the data); False for processes.
+    """
+    listed = list(tasks)
+    jobs = min(n_jobs or default_jobs(), max(len(listed), 1))
+    if jobs == 1:
+        results: Iterator[Any] = map(function, listed)
+    else:
+        prefer = "threads" if threads else "processes"
+        results = Parallel(n_jobs=jobs, prefer=prefer, return_as="generator")(delayed(function)(t) for t in listed)
+    for done, result in enumerate(results, start=1):
+        progress(stage, done, len(listed))
+        yield result

@@ -1,0 +1,160 @@
+"""One registry tells the whole library what it can do.
+
+Every algorithm, test, score, estimator, check and system carries a `Card` next to its class or function. The autopilot's
+choice, `whence methods`, the methods table in the docs and the message when data and method do not fit are all read from
+these cards. A third party adds a method through the entry-point group ``whence.methods``.
+"""
+
+from __future__ import annotations
+
+import math
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, Literal, TypeVar
+
+from whence.errors import ParameterError, quote_names
+
+Family = Literal["search", "test", "score", "identifier", "estimator", "check", "system"]
+
+# Rooms whose modules may carry cards; each is walked once when the registry is first read.
+_ROOMS = ("independence", "scores", "discovery", "effects", "systems")
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """Where a method was published."""
+
+    authors: str
+    title: str
+    year: int
+    where: str = ""
+
+    def __str__(self) -> str:
+        where = f" {self.where}." if self.where else ""
+        return f"{self.authors} ({self.year}). {self.title}.{where}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Run time in seconds as ``exp(intercept) * n**rows * p**columns * degree**density``, fitted on measured runs.
+
+    The coefficients are written by ``benchmarks/cost.py``; `predict` adds the fixed overhead of a call.
+    """
+
+    intercept: float
+    rows: float
+    columns: float
+    density: float = 0.0
+    overhead: float = 0.0
+
+    def predict(self, n: int, p: int, degree: float = 2.0) -> float:
+        """Return the predicted seconds for ``n`` rows, ``p`` columns and an average node degree."""
+        log_time = self.intercept + self.rows * math.log(max(n, 1)) + self.columns * math.log(max(p, 1))
+        return self.overhead + math.exp(log_time + self.density * math.log(max(degree, 0.5)))
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a method answers, assumes, takes and costs.
+
+    Attributes
+    ----------
+    name : str
+        Stable identifier, lower case with hyphens: ``"pc"``, ``"direct-lingam"``.
+    family : str
+        ``search``, ``test``, ``score``, ``identifier``, ``estimator``, ``check`` or ``system``.
+    answers : str
+        One plain sentence: what question it answers.
+    assumes : frozenset of str
+        Among ``linear, gaussian, non-gaussian, acyclic, faithful, no-hidden-causes, iid, overlap, discrete``.
+    kinds : frozenset of str
+        Column kinds it takes, of `whence.data.Kind`.
+    output : str
+        What comes back: ``"CPDAG"``, ``"DAG"``, ``"effect"``, ``"p-value"``.
+    missing : str
+        What it does with missing values: ``complete-rows``, ``pairwise``, ``refuses``, ``not-applicable``.
+    knowledge : frozenset of str
+        Forms of background knowledge it respects: ``required, forbidden, tiers, roots, leaves``.
+    moments_only : bool
+        True if it reads nothing but `Dataset.moments` or `Dataset.counts` and so runs beyond memory.
+    cost : Cost or None
+        Predicted run time.
+    paper : Paper or None
+        The source.
+    number : int or None
+        For a system, its number in the catalogue of published systems.
+    """
+
+    name: str
+    family: Family
+    answers: str
+    assumes: frozenset[str] = frozenset()
+    kinds: frozenset[str] = frozenset()
+    output: str = ""
+    missing: str = "not-applicable"
+    knowledge: frozenset[str] = frozenset()
+    moments_only: bool = False
+    cost: Cost | None = None
+    paper: Paper | None = None
+    number: int | None = None
+
+
+@dataclass(slots=True)
+class _Registry:
+    cards: dict[tuple[str, str], tuple[Card, Any]] = field(default_factory=dict)
+
+
+_REGISTRY = _Registry()
+_T = TypeVar("_T")
+
+
+def register(card: Card) -> Callable[[_T], _T]:
+    """Class or function decorator: put the object on the registry and its card on the object as ``.card``."""
+
+    def add(target: _T) -> _T:
+        key = (card.family, card.name)
+        known = _REGISTRY.cards.get(key)
+        if known is not None and known[1].__qualname__ != getattr(target, "__qualname__", None):
+            raise ParameterError("E302", f"two methods of family {card.family!r} are named {card.name!r}.")
+        _REGISTRY.cards[key] = (card, target)
+        target.card = card  # type: ignore[attr-defined]
+        return target
+
+    return add
+
+
+@cache
+def _load() -> None:
+    """Import every module of the rooms that may carry cards, then the installed plug-ins."""
+    for room in _ROOMS:
+        package = import_module(f"whence.{room}")
+        for module in pkgutil.walk_packages(package.__path__, f"whence.{room}."):
+            if "._" not in module.name:
+                import_module(module.name)
+    for plugin in entry_points(group="whence.methods"):
+        plugin.load()
+
+
+def methods(family: Family | None = None) -> tuple[Card, ...]:
+    """Return the cards of all registered methods, sorted by family and name.
+
+    >>> [card.name for card in methods("search")][:1]
+    ['boss']
+    """
+    _load()
+    keys = sorted(key for key in _REGISTRY.cards if family is None or key[0] == family)
+    return tuple(_REGISTRY.cards[key][0] for key in keys)
+
+
+def lookup(family: Family, name: str) -> Any:
+    """Return the class or function registered under a name; raise ParameterError naming the known ones."""
+    _load()
+    found = _REGISTRY.cards.get((family, name))
+    if found is None:
+        known = [card.name for card in methods(family)]
+        raise ParameterError("E301", f"there is no {family} named {name!r}.", f"Known: {quote_names(known, 40)}.")
+    return found[1]
