@@ -96,8 +96,8 @@ def make_frame(columns: Mapping[str, Sequence[Any]], library: str = "pyarrow") -
     return pa.table({name: list(values) for name, values in columns.items()})
 
 
-def write_atomically(path: str | Path, text: str) -> Path:
-    """Write a text file whole or not at all: into a temporary neighbour, flushed, then renamed over the target.
+def write_atomically(path: str | Path, content: str | bytes) -> Path:
+    """Write a file whole or not at all: into a temporary neighbour, flushed, then renamed over the target.
 
     Raises
     ------
@@ -111,8 +111,8 @@ def write_atomically(path: str | Path, text: str) -> Path:
     except OSError as error:
         raise _unwritable(target, error) from error
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
