@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from benchmarks.profile_accuracy import measure
 
 import whence as wh
-from benchmarks.profile_accuracy import measure
 from reproductions import Claim, Settings, main
 from whence.autopilot.judge import judge
 from whence.discovery import PC, Confidence, DiscoveryResult, bootstrap
@@ -86,7 +86,12 @@ def effects(seed: int) -> list[Claim]:
     return [
         Claim("estimates within two standard errors of the truth", ">= 18 of 20", inside, inside >= 18),
         Claim("runs that adjust for the collider", "0", collider_used, collider_used == 0),
-        Claim("an unidentifiable query gets a reason, not a number", "not identified", verdict.reason, not verdict.identified),
+        Claim(
+            "an unidentifiable query gets a reason, not a number",
+            "not identified",
+            verdict.reason,
+            not verdict.identified,
+        ),
     ]
 
 
@@ -108,7 +113,12 @@ def odd_names(seed: int) -> Claim:
     except wh.DataError as error:
         single = error.code
     measured = {"effect": study.effect.estimate if study.effect else None, "one column": single}
-    return Claim("odd names, copies, constants, one column", "no crash", measured, study.effect is not None and single.startswith("E"))
+    return Claim(
+        "odd names, copies, constants, one column",
+        "no crash",
+        measured,
+        study.effect is not None and single.startswith("E"),
+    )
 
 
 def _stable_undirected_deleted(result: DiscoveryResult, confidence: Confidence) -> int:

@@ -1,7 +1,7 @@
 """Published claims as runnable experiments on the public API.
 
 One file per published system, ``NN_slug.py``; each builds a list of `Claim` and hands it to `report`, which prints a
-table and writes ``results/NN_slug.json`` with version, seed, size and machine. Nothing in ``results/`` is typed by hand.
+table and writes ``results/NN_slug.json`` with version, seed, size and machine. Nothing there is typed by hand.
 """
 
 from __future__ import annotations
@@ -60,9 +60,7 @@ def main(number: int, slug: str, experiment: Callable[[Settings], Sequence[Claim
     sys.exit(0 if all(claim.holds for claim in claims) else 1)
 
 
-def write_results(
-    number: int, slug: str, claims: Sequence[Claim], seconds: float, full: bool, seed: int
-) -> Path:
+def write_results(number: int, slug: str, claims: Sequence[Claim], seconds: float, full: bool, seed: int) -> Path:
     """Write the claims with what is needed to judge them: version, size, seed and machine."""
     document = {
         "number": number,

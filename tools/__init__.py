@@ -1,0 +1,1 @@
+"""Scripts that keep the project honest: rules and generated pages."""

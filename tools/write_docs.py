@@ -23,14 +23,32 @@ def pages() -> dict[str, str]:
 
 def methods_page() -> str:
     """Return the table of all registered methods, family by family."""
-    lines = ["# Methods", "", _NOTE, "Every method carries a card; this page and the autopilot read the same cards.", ""]
+    lines = [
+        "# Methods",
+        "",
+        _NOTE,
+        "Every method carries a card; this page and the autopilot read the same cards.",
+        "",
+    ]
     family = ""
     for card in methods():
         if card.family != family:
             family = card.family
-            lines += ["", f"## {family.capitalize()}", "", "| name | answers | assumes | output | missing values | source |"]
+            lines += [
+                "",
+                f"## {family.capitalize()}",
+                "",
+                "| name | answers | assumes | output | missing values | source |",
+            ]
             lines += ["| --- | --- | --- | --- | --- | --- |"]
-        cells = (card.name, card.answers, ", ".join(sorted(card.assumes)) or "–", card.output, card.missing, card.paper or "–")
+        cells = (
+            card.name,
+            card.answers,
+            ", ".join(sorted(card.assumes)) or "–",
+            card.output,
+            card.missing,
+            card.paper or "–",
+        )
         lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

@@ -19,7 +19,7 @@ _R = TypeVar("_R")
 
 
 def silent(stage: str, done: int, total: int) -> None:
-    """The default progress callback: says nothing."""
+    """Report nothing: the default progress callback."""
 
 
 def generator(random_state: RandomState) -> np.random.Generator:

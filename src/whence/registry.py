@@ -1,12 +1,13 @@
 """One registry tells the whole library what it can do.
 
-Every algorithm, test, score, estimator, check and system carries a `Card` next to its class or function. The autopilot's
-choice, `whence methods`, the methods table in the docs and the message when data and method do not fit are all read from
-these cards. A third party adds a method through the entry-point group ``whence.methods``.
+Every algorithm, test, score, estimator, check and system carries a `Card` next to its class or function. The
+autopilot's choice, `whence methods`, the methods table in the docs and the message when data and method do not fit are
+all read from these cards. A third party adds a method through the entry-point group ``whence.methods``.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import pkgutil
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from importlib.resources import files
 from typing import Any, Literal, TypeVar
 
 from whence.errors import ParameterError, quote_names
@@ -40,21 +42,18 @@ class Paper:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Run time in seconds as ``exp(intercept) * n**rows * p**columns * degree**density``, fitted on measured runs.
+    """Run time in seconds as ``exp(intercept) * n**rows * p**columns``, fitted on measured runs.
 
-    The coefficients are written by ``benchmarks/cost.py``; `predict` adds the fixed overhead of a call.
+    The coefficients are written by ``benchmarks/cost.py`` into ``registry_costs.json``.
     """
 
     intercept: float
     rows: float
     columns: float
-    density: float = 0.0
-    overhead: float = 0.0
 
-    def predict(self, n: int, p: int, degree: float = 2.0) -> float:
-        """Return the predicted seconds for ``n`` rows, ``p`` columns and an average node degree."""
-        log_time = self.intercept + self.rows * math.log(max(n, 1)) + self.columns * math.log(max(p, 1))
-        return self.overhead + math.exp(log_time + self.density * math.log(max(degree, 0.5)))
+    def predict(self, n: int, p: int) -> float:
+        """Return the predicted seconds on one processor for ``n`` rows and ``p`` columns."""
+        return math.exp(self.intercept + self.rows * math.log(max(n, 1)) + self.columns * math.log(max(p, 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +80,6 @@ class Card:
         Forms of background knowledge it respects: ``required, forbidden, tiers, roots, leaves``.
     moments_only : bool
         True if it reads nothing but `Dataset.moments` or `Dataset.counts` and so runs beyond memory.
-    cost : Cost or None
-        Predicted run time.
     paper : Paper or None
         The source.
     number : int or None
@@ -98,9 +95,20 @@ class Card:
     missing: str = "not-applicable"
     knowledge: frozenset[str] = frozenset()
     moments_only: bool = False
-    cost: Cost | None = None
     paper: Paper | None = None
     number: int | None = None
+
+    @property
+    def cost(self) -> Cost | None:
+        """The measured run-time model, or None where none was fitted."""
+        fitted = _measured_costs().get(self.name)
+        return Cost(**fitted) if fitted is not None else None
+
+
+@cache
+def _measured_costs() -> dict[str, dict[str, float]]:
+    measured: dict[str, dict[str, float]] = json.loads((files("whence") / "registry_costs.json").read_text())
+    return measured
 
 
 @dataclass(slots=True)
