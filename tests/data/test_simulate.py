@@ -31,9 +31,7 @@ def test_the_order_of_the_columns_is_not_the_causal_order():
 
 def test_scale_free_graphs_have_bigger_hubs_than_random_ones():
     largest = {
-        kind: np.mean(
-            [simulate.random_dag(300, degree=2, kind=kind, random_state=s).sum(1).max() for s in range(5)]
-        )
+        kind: np.mean([simulate.random_dag(300, degree=2, kind=kind, random_state=s).sum(1).max() for s in range(5)])
         for kind in ("erdos-renyi", "scale-free")
     }
     assert largest["scale-free"] > 2 * largest["erdos-renyi"]
@@ -137,9 +135,7 @@ def test_r2_sortability_against_one_regression_per_column():
         others = np.delete(values, column, axis=1)
         residual = values[:, column] - others @ np.linalg.lstsq(others, values[:, column], rcond=None)[0]
         r2.append(1 - residual.var())
-    assert simulation.r2_sortability == pytest.approx(
-        brute_force_sortability(np.array(r2), simulation.adjacency)
-    )
+    assert simulation.r2_sortability == pytest.approx(brute_force_sortability(np.array(r2), simulation.adjacency))
 
 
 def test_sortability_of_an_empty_graph_is_nan():

@@ -81,11 +81,7 @@ class BayesianNetwork:
             table = self.tables[name]
             columns = [codes[:, position[parent]] for parent in self.parents[name]]
             flat = np.cumsum(table.reshape(-1, table.shape[-1]), axis=1)[:, :-1]
-            row = (
-                np.ravel_multi_index(columns, table.shape[:-1])
-                if columns
-                else np.zeros(n_rows, dtype=np.intp)
-            )
+            row = np.ravel_multi_index(columns, table.shape[:-1]) if columns else np.zeros(n_rows, dtype=np.intp)
             uniform = rng.random(n_rows)
             drawn = np.zeros(n_rows, dtype=np.int32)
             for threshold in flat.T:
@@ -172,9 +168,7 @@ class _Reader:
         parents = {name: self.parents[name] for name in self.levels}
         if len(_parents_first(parents)) < len(parents):
             self._fail(len(self.text), "the edges contain a cycle")
-        return BayesianNetwork(
-            self.name, dict(self.levels), parents, {name: self.tables[name] for name in self.levels}
-        )
+        return BayesianNetwork(self.name, dict(self.levels), parents, {name: self.tables[name] for name in self.levels})
 
     def _blocks(self) -> Iterator[tuple[str, str, str, int]]:
         """Yield kind, head, body and the body's position of every block at the top level."""
@@ -215,11 +209,7 @@ class _Reader:
         names = _words(head.replace("|", " "))
         unknown = [name for name in names if name not in self.levels]
         if not names or unknown:
-            what = (
-                f"variable {unknown[0]!r} is not declared"
-                if unknown
-                else "a probability block names no variable"
-            )
+            what = f"variable {unknown[0]!r} is not declared" if unknown else "a probability block names no variable"
             self._fail(start, what)
         child, parents = names[0], tuple(names[1:])
         if child in self.tables:
@@ -236,9 +226,7 @@ class _Reader:
                 self._fail(at, f"expected probabilities of {child!r}, found {entry.strip()[:40]!r}")
             numbers = self._numbers(found.group(3), at)
             if found.group(1) is not None:
-                table[self._row(child, parents, _words(found.group(1)), at)] = self._fit(
-                    numbers, shape[-1:], child, at
-                )
+                table[self._row(child, parents, _words(found.group(1)), at)] = self._fit(numbers, shape[-1:], child, at)
             elif found.group(2).lower() == "default":
                 fallback = self._fit(numbers, shape[-1:], child, at)
             else:

@@ -8,19 +8,36 @@ reports how far its scales give away the causal order (`var_sortability`, `r2_so
 from __future__ import annotations
 
 from whence.data.simulate.dags import causal_order, node_names, random_dag
+from whence.data.simulate.damage import add_measurement_error, hide_variables, lose_cells
+from whence.data.simulate.discrete import discrete_scm, mixed_scm
+from whence.data.simulate.domains import domains_scm
 from whence.data.simulate.linear import linear_scm
 from whence.data.simulate.noise import NOISES, draw_noise
+from whence.data.simulate.nonlinear import nonlinear_scm
+from whence.data.simulate.series import SeriesSimulation, var_process
 from whence.data.simulate.simulation import Simulation
 from whence.data.simulate.sortability import r2_sortability, var_sortability
+from whence.data.simulate.treatments import TreatmentSimulation, treatment_outcome
 
 __all__ = [
     "NOISES",
+    "SeriesSimulation",
     "Simulation",
+    "TreatmentSimulation",
+    "add_measurement_error",
     "causal_order",
+    "discrete_scm",
+    "domains_scm",
     "draw_noise",
+    "hide_variables",
     "linear_scm",
+    "lose_cells",
+    "mixed_scm",
     "node_names",
+    "nonlinear_scm",
     "r2_sortability",
     "random_dag",
+    "treatment_outcome",
+    "var_process",
     "var_sortability",
 ]

@@ -80,9 +80,7 @@ def random_dag(
 
 def _edge_probability(n_nodes: int, degree: float, edge_probability: float | None) -> float:
     if n_nodes < 1:
-        raise DataError(
-            "E150", f"a graph needs at least one node, got {n_nodes}.", "Give a positive number of nodes."
-        )
+        raise DataError("E150", f"a graph needs at least one node, got {n_nodes}.", "Give a positive number of nodes.")
     if edge_probability is None:
         if degree < 0:
             raise DataError("E150", f"the degree is {degree}.", "Give an expected degree of zero or more.")

@@ -28,9 +28,9 @@ def draw_noise(noise: Noise, shape: tuple[int, ...], rng: np.random.Generator) -
     if noise == "exponential":
         return rng.standard_exponential(shape) - 1.0
     if noise == "gumbel":
-        return (rng.gumbel(size=shape) - np.euler_gamma) * np.sqrt(6.0) / np.pi
+        return np.asarray((rng.gumbel(size=shape) - np.euler_gamma) * np.sqrt(6.0) / np.pi)
     if noise == "uniform":
         return rng.uniform(-np.sqrt(3.0), np.sqrt(3.0), shape)
     if noise == "student":
-        return rng.standard_t(_STUDENT_DEGREES, shape) * np.sqrt(1.0 - 2.0 / _STUDENT_DEGREES)
+        return np.asarray(rng.standard_t(_STUDENT_DEGREES, shape) * np.sqrt(1.0 - 2.0 / _STUDENT_DEGREES))
     raise DataError("E152", f"there is no noise family {noise!r}.", f"Choose one of {', '.join(NOISES)}.")

@@ -46,6 +46,8 @@ class Simulation:
         Name of the column that says which domain a row comes from.
     shifted : tuple of str
         The variables whose mechanism differs between domains.
+    missingness : mapping of str to str
+        For every column with lost cells what drives the losses: ``"chance"`` or a column's name.
     notes : tuple of str
         What was done to the table after it was drawn: hiding, blanking, measurement error.
     """
@@ -62,6 +64,7 @@ class Simulation:
     mechanism: str = "linear"
     domain: str | None = None
     shifted: tuple[str, ...] = ()
+    missingness: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -126,9 +129,7 @@ class Simulation:
 
     def _position(self, name: str) -> int:
         if name not in self.names:
-            raise DataError(
-                "E153", f"there is no variable {name!r}.", f"There are {quote_names(self.names, 20)}."
-            )
+            raise DataError("E153", f"there is no variable {name!r}.", f"There are {quote_names(self.names, 20)}.")
         return self.names.index(name)
 
     def _observed_system(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
