@@ -1,0 +1,238 @@
+"""What is known before looking at the data: edges that must or must not be there, and an order in time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whence.errors import GraphError, quote_names
+from whence.graph.graph import as_edge
+from whence.graph.marks import Edge
+from whence.graph.orientation import topological_order
+from whence.graph.validation import find_cycle
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, init=False)
+class Knowledge:
+    """Background knowledge that every search keeps to.
+
+    Parameters
+    ----------
+    required : iterable of ``"A -> B"`` or (A, B)
+        Edges that are there.
+    forbidden : iterable of ``"A -> B"`` or (A, B)
+        Directions that are not: A does not cause B directly.
+    tiers : sequence of sequences of str
+        An order in time, earliest first: nothing in a later tier causes anything in an earlier one.
+    roots : iterable of str
+        Columns without a cause in the table.
+    leaves : iterable of str
+        Columns without an effect in the table.
+    no_parents : iterable of str
+        Another word for ``roots``.
+
+    Raises
+    ------
+    GraphError
+        If the required edges make a cycle, or two statements contradict each other.
+
+    Examples
+    --------
+    >>> known = Knowledge(tiers=[["age"], ["dose"], ["cure"]], forbidden=["age -> cure"])
+    >>> known.allows("cure", "dose")
+    False
+    """
+
+    required: tuple[Pair, ...]
+    forbidden: tuple[Pair, ...]
+    tiers: tuple[tuple[str, ...], ...]
+    roots: tuple[str, ...]
+    leaves: tuple[str, ...]
+
+    def __init__(
+        self,
+        required: Iterable[str | Edge | Pair] = (),
+        forbidden: Iterable[str | Edge | Pair] = (),
+        tiers: Iterable[Iterable[str]] = (),
+        roots: Iterable[str] = (),
+        leaves: Iterable[str] = (),
+        no_parents: Iterable[str] = (),
+    ) -> None:
+        def fix(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
+        fix("required", _pairs(required))
+        fix("forbidden", _pairs(forbidden))
+        fix("tiers", tuple(tuple(tier) for tier in tiers))
+        fix("roots", tuple(dict.fromkeys((*roots, *no_parents))))
+        fix("leaves", tuple(dict.fromkeys(leaves)))
+        self._check()
+
+    def names(self) -> tuple[str, ...]:
+        """Return every name that is mentioned."""
+        pairs = (name for pair in (*self.required, *self.forbidden) for name in pair)
+        tiered = (name for tier in self.tiers for name in tier)
+        return tuple(dict.fromkeys((*pairs, *tiered, *self.roots, *self.leaves)))
+
+    def forms(self) -> frozenset[str]:
+        """Return which forms are used: ``required``, ``forbidden``, ``tiers``, ``roots``, ``leaves``."""
+        return frozenset(form for form in ("required", "forbidden", "tiers", "roots", "leaves") if getattr(self, form))
+
+    def __bool__(self) -> bool:
+        return bool(self.forms())
+
+    def allows(self, cause: str, effect: str) -> bool:
+        """Return whether a direct edge from ``cause`` to ``effect`` is compatible with the knowledge."""
+        known = tuple(dict.fromkeys((*self.names(), cause, effect)))
+        return not bool(self.for_names(known)[1][known.index(cause), known.index(effect)])
+
+    def for_names(self, names: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return what is required and forbidden as matrices, ``[i, j]`` for an edge ``i -> j``, shape (p, p) each.
+
+        Raises
+        ------
+        GraphError
+            If the knowledge names a column that is not among ``names``.
+        """
+        index = {name: k for k, name in enumerate(names)}
+        absent = [name for name in self.names() if name not in index]
+        if absent:
+            close = get_close_matches(absent[0], list(names), n=3, cutoff=0.5) or list(names)
+            raise GraphError(
+                "E250",
+                f"the knowledge names {quote_names(absent)}, which is not a column.",
+                f"{'Closest' if len(close) <= 3 else 'Columns'}: {quote_names(close)}.",
+            )
+        p = len(names)
+        required, forbidden = np.zeros((p, p), dtype=bool), np.zeros((p, p), dtype=bool)
+        for cause, effect in self.required:
+            required[index[cause], index[effect]] = True
+        for cause, effect in self.forbidden:
+            forbidden[index[cause], index[effect]] = True
+        tier = np.full(p, -1)
+        for k, members in enumerate(self.tiers):
+            tier[[index[name] for name in members]] = k
+        placed = tier >= 0
+        forbidden |= (tier[:, None] > tier[None, :]) & placed[:, None] & placed[None, :]
+        forbidden[:, [index[name] for name in self.roots]] = True
+        forbidden[[index[name] for name in self.leaves], :] = True
+        forbidden |= required.T
+        np.fill_diagonal(forbidden, val=True)
+        return required, forbidden
+
+    def restrict(self, names: Collection[str]) -> Knowledge:
+        """Return what concerns only the given columns."""
+        keep = set(names)
+        return Knowledge(
+            required=[pair for pair in self.required if keep.issuperset(pair)],
+            forbidden=[pair for pair in self.forbidden if keep.issuperset(pair)],
+            tiers=[kept for tier in self.tiers if (kept := [name for name in tier if name in keep])],
+            roots=[name for name in self.roots if name in keep],
+            leaves=[name for name in self.leaves if name in keep],
+        )
+
+    def merge(self, other: Knowledge) -> Knowledge:
+        """Return both together; the tiers of ``other`` take the place of these if it has any.
+
+        Raises
+        ------
+        GraphError
+            If the two contradict each other.
+        """
+        return Knowledge(
+            required=(*self.required, *other.required),
+            forbidden=(*self.forbidden, *other.forbidden),
+            tiers=other.tiers or self.tiers,
+            roots=(*self.roots, *other.roots),
+            leaves=(*self.leaves, *other.leaves),
+        )
+
+    @staticmethod
+    def parse_tiers(text: str) -> tuple[tuple[str, ...], ...]:
+        """Read tiers from text: names separated by commas, tiers by ``<``; names may be quoted.
+
+        >>> Knowledge.parse_tiers("age, sex < dose < cure")
+        (('age', 'sex'), ('dose',), ('cure',))
+        """
+        tiers: list[list[str]] = [[]]
+        name, quote = "", ""
+        for letter in [*text, ","]:
+            if quote:
+                name, quote = (name, "") if letter == quote else (name + letter, quote)
+            elif letter in "\"'" and not name.strip():
+                name, quote = "", letter
+            elif letter in ",<":
+                if name.strip():
+                    tiers[-1].append(name.strip())
+                name = ""
+                if letter == "<":
+                    tiers.append([])
+            else:
+                name += letter
+        if quote or not all(tiers):
+            raise GraphError("E251", f"the tiers {text!r} hold an empty tier or an open quote.", "Write 'a,b < c < d'.")
+        return tuple(tuple(tier) for tier in tiers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the knowledge as plain JSON values; ``Knowledge(**...)`` takes them back."""
+        return {
+            "required": [list(pair) for pair in self.required],
+            "forbidden": [list(pair) for pair in self.forbidden],
+            "tiers": [list(tier) for tier in self.tiers],
+            "roots": list(self.roots),
+            "leaves": list(self.leaves),
+        }
+
+    def _check(self) -> None:
+        tiered = [name for tier in self.tiers for name in tier]
+        if len(set(tiered)) < len(tiered):
+            twice = [name for name in dict.fromkeys(tiered) if tiered.count(name) > 1]
+            raise GraphError("E252", f"{quote_names(twice)} stands in two tiers.", "Name it once.")
+        names = self.names()
+        index = {name: k for k, name in enumerate(names)}
+        required = np.zeros((len(names), len(names)), dtype=bool)
+        for cause, effect in self.required:
+            required[index[cause], index[effect]] = True
+        if names and topological_order(required) is None:
+            cycle = " -> ".join(find_cycle(names, required))
+            raise GraphError("E253", f"the required edges are cyclic: {cycle}.", "Drop one of them.")
+        _, forbidden = self.for_names(names)
+        clash = np.argwhere(required & forbidden)
+        if clash.size:
+            cause, effect = (names[k] for k in clash[0])
+            raise GraphError(
+                "E254",
+                f"the edge {cause} -> {effect} is required, and forbidden by {self._why(cause, effect)}.",
+                "Drop one of the two.",
+            )
+
+    def _why(self, cause: str, effect: str) -> str:
+        if (cause, effect) in self.forbidden:
+            return "name"
+        if effect in self.roots:
+            return f"{effect!r} being a root"
+        if cause in self.leaves:
+            return f"{cause!r} being a leaf"
+        return "the tiers"
+
+
+def _pairs(edges: Iterable[str | Edge | Pair]) -> tuple[Pair, ...]:
+    pairs = []
+    for item in edges:
+        edge = as_edge(tuple(item) if isinstance(item, list) else item)
+        if edge.source == edge.target:
+            raise GraphError("E253", f"the edge {edge} leads back to its start: that is cyclic.", "Name two columns.")
+        if edge.is_directed:
+            pairs.append((edge.source, edge.target))
+        elif (edge.mark_source, edge.mark_target) == (2, 1):
+            pairs.append((edge.target, edge.source))
+        else:
+            raise GraphError("E255", f"knowledge takes directed edges, not {str(edge)!r}.", "Write 'A -> B'.")
+    return tuple(dict.fromkeys(pairs))

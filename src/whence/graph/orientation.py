@@ -1,0 +1,91 @@
+"""Orientation on mark matrices: Meek's rules, the CPDAG of a DAG, a consistent extension. Arrays in, arrays out.
+
+``marks[i, j]`` is the mark at j's end of the edge between i and j: ``i -> j`` is ``marks[i, j] = ARROW`` and
+``marks[j, i] = TAIL``; zero on both sides means that the two are not adjacent. The compiled loops are imported where
+they are used, so that a graph can be built and printed without them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whence.errors import GraphError
+from whence.graph.marks import Mark
+
+Marks = NDArray[np.int8]
+
+
+def meek(marks: Marks) -> Marks:
+    """Return the marks closed under Meek's four rules.
+
+    Parameters
+    ----------
+    marks : int8 array, shape (p, p)
+        Directed and undirected edges only.
+    """
+    from whence.graph._kernels import close_under_meek
+
+    closed = np.array(marks, dtype=np.int8, order="C")
+    close_under_meek(closed)
+    return closed
+
+
+def cpdag_of_dag(adjacency: NDArray[np.bool_]) -> Marks:
+    """Return the marks of the completed partially directed graph of a DAG.
+
+    Parameters
+    ----------
+    adjacency : bool array, shape (p, p)
+        ``adjacency[i, j]`` is True for ``i -> j``.
+    """
+    from whence.graph._kernels import close_under_meek, mark_colliders
+
+    dag = np.array(adjacency, dtype=np.int8, order="C")
+    marks = np.zeros_like(dag)
+    mark_colliders(dag, marks)
+    close_under_meek(marks)
+    return marks
+
+
+def extension(marks: Marks) -> NDArray[np.bool_]:
+    """Return one DAG of the class as adjacency: every undirected edge directed, no cycle, no new v-structure.
+
+    Raises
+    ------
+    GraphError
+        If there is none.
+    """
+    from whence.graph._kernels import extend
+
+    directed = np.array(marks, dtype=np.int8, order="C")
+    if not extend(directed):
+        raise GraphError(
+            "E210",
+            "the graph has no consistent extension to a DAG: some directions contradict each other.",
+            "Remove a direction or an edge; Graph.edges() lists them.",
+        )
+    return directed == Mark.ARROW
+
+
+def marks_of_dag(adjacency: NDArray[np.bool_]) -> Marks:
+    """Return the marks of a DAG given as adjacency."""
+    arrows = np.asarray(adjacency, dtype=bool)
+    marks = np.where(arrows, np.int8(Mark.ARROW), np.int8(0))
+    marks[arrows.T] = Mark.TAIL
+    return np.ascontiguousarray(marks)
+
+
+def topological_order(adjacency: NDArray[np.bool_]) -> list[int] | None:
+    """Return the nodes with parents first, or None if there is a directed cycle."""
+    arrows = np.asarray(adjacency, dtype=bool)
+    waiting = arrows.sum(axis=0)
+    ready = [int(node) for node in np.flatnonzero(waiting == 0)[::-1]]
+    order = []
+    while ready:
+        node = ready.pop()
+        order.append(node)
+        children = np.flatnonzero(arrows[node])
+        waiting[children] -= 1
+        ready.extend(int(child) for child in children[waiting[children] == 0])
+    return order if len(order) == len(arrows) else None
