@@ -1,0 +1,57 @@
+"""What was asked, checked against the graph: names become nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from whence.errors import GraphError, ParameterError, quote_names
+from whence.graph import Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A checked question: the effect of the nodes ``x`` on the node ``y``, with the ``observed`` nodes measured."""
+
+    graph: Graph
+    treatments: tuple[str, ...]
+    outcome: str
+    x: tuple[int, ...]
+    y: int
+    observed: frozenset[int]
+
+
+def read_question(
+    graph: Graph, treatment: str | Iterable[str], outcome: str, observed: Collection[str] | None
+) -> Question:
+    """Check names and return their nodes; a search result may stand for its graph.
+
+    Raises
+    ------
+    GraphError
+        If there is no graph or a name is not in it.
+    ParameterError
+        If the treatment is the outcome, is given twice or not at all, or one of the two is not measured.
+    """
+    graph = getattr(graph, "graph", graph)
+    if not isinstance(graph, Graph):
+        raise GraphError(
+            "E401",
+            f"the graph is of type {type(graph).__name__}.",
+            "Pass a whence.Graph, for example Graph.from_edges(['dose -> pain']), or the result of a search.",
+        )
+    treatments = (treatment,) if isinstance(treatment, str) else tuple(treatment)
+    known = graph.names if observed is None else tuple(observed)
+    x, y, measured = graph.indices(treatments), graph.index(outcome), graph.indices(known)
+    if not treatments or len(set(treatments)) < len(treatments):
+        raise ParameterError("E402", f"the treatments are {treatments!r}.", "Name at least one, each once.")
+    if outcome in treatments:
+        raise ParameterError(
+            "E402", f"{outcome!r} is given as treatment and as outcome.", "Choose two different variables."
+        )
+    hidden = [name for name in (*treatments, outcome) if name not in known]
+    if hidden:
+        raise ParameterError(
+            "E402", f"{quote_names(hidden)} is not among the observed variables.", "Add it to `observed`."
+        )
+    return Question(graph, treatments, outcome, tuple(x), y, frozenset(measured))

@@ -1,0 +1,238 @@
+"""Reasons in plain sentences: which path or edge blocks identification, and what would settle it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from whence.effects.adjustment import find_adjustment
+from whence.effects.identification import AdjustmentSet, Strategy
+from whence.effects.identify_frame import Frame
+from whence.effects.identify_functional import blocking_district
+from whence.effects.identify_model import DirectedModel
+from whence.errors import quote_names
+from whence.graph import Edge, Mark
+
+_MOST_REMEDIES = 3
+_DIRECT = "To settle it, say its direction: Knowledge(required=[({source!r}, {target!r})]) or the reverse."
+_NO_HIDDEN = "No two variables of the graph share a cause that it does not show"
+_GRAPH_ASSUMPTIONS = {
+    "DAG": f"No edge is missing from the graph or points the wrong way. {_NO_HIDDEN}.",
+    "ADMG": f"No edge, directed or bidirected, is missing from the graph or points the wrong way. {_NO_HIDDEN}.",
+    "CPDAG": f"The true graph is one of the class. {_NO_HIDDEN}.",
+    "PDAG": f"The true graph is one of the class. {_NO_HIDDEN}.",
+    "MAG": "No edge is missing from the graph or has a wrong mark; hidden common causes are allowed for.",
+    "PAG": "The true graph is one of the class; hidden common causes are allowed for.",
+}
+_OVERLAP = "Every combination of the adjusted variables occurs at every value of the treatment (overlap)."
+_STRATEGY_ASSUMPTIONS: dict[Strategy, tuple[str, ...]] = {
+    "no-effect": (),
+    "adjustment": (_OVERLAP,),
+    "class-range": (_OVERLAP,),
+    "front-door": (
+        "The mediators carry the whole effect.",
+        "Every value of the mediators occurs at every value of the treatment.",
+    ),
+    "instrument": (
+        "The instruments move the treatment, and the outcome only through it.",
+        "The effect is the same for all units (linear model); otherwise the answer is an average over those whose "
+        "treatment follows the instrument, which needs an instrument that moves nobody the other way.",
+    ),
+}
+SELECTION_SENTENCE = (
+    "The graph has edges with a tail at both ends or a tail opposite a circle, which stand for selection; "
+    "no criterion for effects under selection is built in. Data gathered without selection would settle it."
+)
+
+
+def open_path(frame: Frame) -> list[int] | None:
+    """Return a path that is not causal and stays open when all measured ancestors that may be are adjusted for."""
+    model = frame.back_door
+    given = model.ancestors([*frame.x, frame.y]) & frame.allowed
+    return _connecting_path(model, frame.x, frame.y, given)
+
+
+def _connecting_path(model: DirectedModel, x: Iterable[int], y: int, given: set[int]) -> list[int] | None:
+    """Return a shortest d-connecting path: a search over nodes and whether they were entered by an arrowhead."""
+    opened = model.ancestors(given)
+    start = [(node, None) for node in x]
+    came_from: dict[tuple[int, bool | None], tuple[int, bool | None] | None] = dict.fromkeys(start)
+    queue = deque(came_from)
+    while queue:
+        state = queue.popleft()
+        node, by_arrowhead = state
+        if node == y:
+            return _trace(came_from, state)
+        steps: list[tuple[int, bool | None]] = []
+        if by_arrowhead is None or (node in opened if by_arrowhead else node not in given):
+            steps += [(parent, False) for parent in model.parents[node]]
+        if by_arrowhead is None or node not in given:
+            steps += [(child, True) for child in model.children[node]]
+        for step in steps:
+            if step not in came_from:
+                came_from[step] = state
+                queue.append(step)
+    return None
+
+
+def _trace(
+    came_from: dict[tuple[int, bool | None], tuple[int, bool | None] | None], end: tuple[int, bool | None]
+) -> list[int]:
+    path, state = [], end
+    while True:
+        path.append(state[0])
+        before = came_from[state]
+        if before is None:
+            return path[::-1]
+        state = before
+
+
+def describe_path(frame: Frame, path: list[int]) -> str:
+    """Write a path with its arrows; a hidden common cause without a name becomes ``<->``."""
+    names, text = frame.graph.names, ""
+    for k, node in enumerate(path):
+        if node >= len(names):
+            continue
+        if k and path[k - 1] >= len(names):
+            text += " <-> "
+        elif k:
+            text += " -> " if path[k - 1] in frame.member.parents[node] else " <- "
+        text += names[node]
+    return text
+
+
+def settling_measurements(frame: Frame) -> list[str]:
+    """Return the hidden variables of which measuring one alone would give a valid adjustment set."""
+    model, n_names = frame.member, len(frame.graph.names)
+    if frame.unsettled:
+        return []
+    relevant = model.ancestors([*frame.x, frame.y]) - model.observed - frame.forbidden - {frame.y}
+    found = []
+    for node in sorted(relevant):
+        measured = DirectedModel(model.parents, model.children, model.observed | {node})
+        asked = Frame(frame.graph, frame.x, frame.y, frame.causal, frame.forbidden, (), measured)
+        if find_adjustment(asked) is not None:
+            shared = " and ".join(map(repr, frame.names(model.children[node])))
+            found.append(repr(frame.graph.names[node]) if node < n_names else f"the hidden cause of {shared}")
+    return found[:_MOST_REMEDIES]
+
+
+def unidentified_sentence(frame: Frame, strategy: str | None) -> str:
+    """Say why no strategy, or not the one that was asked for, gives the effect."""
+    if strategy == "class-range" and not frame.unsettled:
+        return "The graph settles every edge that matters here, so there is no class of answers to range over."
+    if strategy == "no-effect":
+        return f"There is a possibly directed path from {_treatments(frame)} to {_outcome(frame)}."
+    blocked = _blocked_sentence(frame) if not frame.unsettled else _unsettled_sentence(frame)
+    if strategy in (None, "adjustment"):
+        return blocked
+    return f"There is no {strategy} for it that this search finds. {blocked}"
+
+
+def _blocked_sentence(frame: Frame) -> str:
+    """Say which path no adjustment blocks, whether any formula is left, and what to measure."""
+    parts = []
+    path = open_path(frame)
+    if path is not None:
+        parts.append(
+            f"The path '{describe_path(frame, path)}' stays open whatever measured variables are adjusted for."
+        )
+    stuck = blocking_district(frame.member, frame.x, frame.y) if frame.single else None
+    if frame.single and stuck is None:
+        parts.append(
+            "A formula in the measured variables does give the effect (ID algorithm), but no estimator takes it."
+        )
+    elif stuck:
+        joined = quote_names(frame.names(stuck))
+        parts.append(f"No formula in the measured variables gives the effect: hidden causes tie {joined} together.")
+    remedies = settling_measurements(frame)
+    if remedies:
+        parts.append(f"Measuring {' or '.join(remedies)} would settle it.")
+    elif stuck:
+        parts.append("An instrument, a mediator free of the hidden causes or an experiment would settle it.")
+    return " ".join(parts)
+
+
+def _unsettled_sentence(frame: Frame) -> str:
+    """Say which edge out of the treatment is not settled, and what would settle it."""
+    source, target = (frame.graph.names[node] for node in frame.unsettled[0])
+    edge = frame.graph.edge(source, target)
+    if frame.graph.kind == "PDAG":
+        return f"The edge '{edge}' has no direction. {_DIRECT.format(source=source, target=target)}"
+    remedy = (
+        f"A measured cause of {source!r} without another link to {target!r}, the shared cause itself "
+        "or an experiment would settle it."
+    )
+    if frame.graph.edge(source, target) == Edge(source, target, Mark.TAIL, Mark.ARROW):
+        return f"The edge '{edge}' may hide a common cause of {source!r} and {target!r}. {remedy}"
+    return f"The edge '{edge}' may mean that {source!r} causes {target!r} or that a hidden cause moves both. {remedy}"
+
+
+def no_effect_sentence(frame: Frame) -> str:
+    """Say that no directed path leads to the outcome."""
+    possibly = "" if frame.single else "possibly "
+    return (
+        f"No {possibly}directed path leads from {_treatments(frame)} to {_outcome(frame)}, "
+        "so by the graph the effect is zero."
+    )
+
+
+def adjustment_sentence(frame: Frame, adjustment: AdjustmentSet) -> str:
+    """Say what adjustment achieves."""
+    if not adjustment:
+        return f"Only causal paths connect {_treatments(frame)} and {_outcome(frame)}: there is nothing to adjust for."
+    return (
+        f"Adjusting for {quote_names(adjustment)} blocks every path between {_treatments(frame)} and {_outcome(frame)} "
+        "that is not causal."
+    )
+
+
+def front_door_sentence(frame: Frame, mediators: AdjustmentSet, conditioning: AdjustmentSet) -> str:
+    """Say why the front door is needed and what it rests on."""
+    given = f", given {quote_names(conditioning)}" if conditioning else ""
+    verb = "carries" if len(mediators) == 1 else "carry"
+    return (
+        f"{_open_path_clause(frame)}but {quote_names(mediators)} {verb} the whole effect and "
+        f"{'is' if len(mediators) == 1 else 'are'} free of the hidden causes{given} (front door)."
+    )
+
+
+def instrument_sentence(frame: Frame, instruments: AdjustmentSet, conditioning: AdjustmentSet) -> str:
+    """Say why an instrument is needed and what it rests on."""
+    given = f", given {quote_names(conditioning)}" if conditioning else ""
+    verb = "moves" if len(instruments) == 1 else "each move"
+    return (
+        f"{_open_path_clause(frame)}but {quote_names(instruments)} {verb} {_outcome(frame)} "
+        f"through {_treatments(frame)} alone{given} (instrument)."
+    )
+
+
+def class_range_sentence(frame: Frame, sets: tuple[AdjustmentSet | None, ...]) -> str:
+    """Say which edge is open, how many answers that leaves and what would leave fewer."""
+    source, target = (frame.graph.names[node] for node in frame.unsettled[0])
+    edge = frame.graph.edge(source, target)
+    zero = ", one of them no effect" if None in sets else ""
+    return (
+        f"The edge '{edge}' has no direction, so the effect is one of {len(sets)} possibilities{zero}. "
+        f"{_DIRECT.format(source=source, target=target)}"
+    )
+
+
+def assumptions_of(kind: str, strategy: Strategy | None) -> tuple[str, ...]:
+    """Return what must hold for the answer of a strategy, as plain sentences."""
+    if strategy is None:
+        return ()
+    return (_GRAPH_ASSUMPTIONS[kind], *_STRATEGY_ASSUMPTIONS[strategy])
+
+
+def _treatments(frame: Frame) -> str:
+    return quote_names(frame.names(frame.x))
+
+
+def _outcome(frame: Frame) -> str:
+    return quote_names([frame.graph.names[frame.y]])
+
+
+def _open_path_clause(frame: Frame) -> str:
+    path = open_path(frame)
+    return f"No adjustment blocks the path '{describe_path(frame, path)}', " if path else "Whatever adjustment does, "
