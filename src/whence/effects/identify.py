@@ -11,9 +11,10 @@ from whence.effects.frontdoor import find_front_door
 from whence.effects.identification import Identification, Strategy
 from whence.effects.identify_frame import Frame, has_selection
 from whence.effects.identify_functional import blocking_district
-from whence.effects.identify_knowledge import apply_knowledge
+from whence.effects.identify_knowledge import apply_knowledge, is_consistent
 from whence.effects.identify_question import Question, read_question
 from whence.effects.identify_reasons import (
+    INCONSISTENT_SENTENCE,
     SELECTION_SENTENCE,
     adjustment_sentence,
     assumptions_of,
@@ -86,9 +87,11 @@ def identify(
             "E403", f"there is no strategy {strategy!r}.", f"Choose one of {quote_names(STRATEGIES)}, or None for all."
         )
     question = read_question(graph, treatment, outcome, observed)
-    settled = apply_knowledge(question.graph, knowledge)
-    if has_selection(settled):
+    if not is_consistent(question.graph):
+        return _answer(question, None, INCONSISTENT_SENTENCE)
+    if has_selection(question.graph):
         return _answer(question, None, SELECTION_SENTENCE)
+    settled = apply_knowledge(question.graph, knowledge)
     frame = Frame.of(settled, question.x, question.y, question.observed)
     for name in STRATEGIES if strategy is None else (strategy,):
         found = _TRIES[name](question, frame)
@@ -121,10 +124,10 @@ def is_valid_adjustment(
     False
     """
     question = read_question(graph, treatment, outcome, None)
-    settled = apply_knowledge(question.graph, knowledge)
-    nodes = {settled.index(name) for name in adjustment}
-    if has_selection(settled) or not nodes.isdisjoint({*question.x, question.y}):
+    nodes = set(question.graph.indices(tuple(adjustment)))
+    if not is_consistent(question.graph) or has_selection(question.graph) or question.y in nodes:
         return False
+    settled = apply_knowledge(question.graph, knowledge)
     return is_valid(Frame.of(settled, question.x, question.y, question.observed), nodes)
 
 

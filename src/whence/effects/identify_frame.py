@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from whence.effects.identify_knowledge import circle_component
 from whence.effects.identify_model import DirectedModel, Nodes
 from whence.effects.identify_walks import Walker
 from whence.graph import Graph, Mark
@@ -126,9 +127,6 @@ def _ancestral_member(graph: Graph) -> Marks:
     Circles opposite an arrowhead become tails; the circle component becomes a DAG without new unshielded colliders.
     """
     marks = np.asarray(graph.marks).copy()
-    circles = (marks == Mark.CIRCLE) & (marks.T == Mark.CIRCLE)
     marks[(marks == Mark.CIRCLE) & (marks.T == Mark.ARROW)] = Mark.TAIL
-    undirected = np.where(circles, Mark.TAIL, Mark.NONE).astype(np.int8)
-    oriented = marks_of_dag(extension(undirected))
-    marks[circles] = oriented[circles]
-    return marks
+    oriented = marks_of_dag(extension(circle_component(marks)))
+    return np.where(oriented != Mark.NONE, oriented, marks)

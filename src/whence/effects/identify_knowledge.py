@@ -8,9 +8,24 @@ import numpy as np
 
 from whence.errors import GraphError
 from whence.graph import Graph, Knowledge, Mark
-from whence.graph.orientation import Marks, extension, meek
+from whence.graph.classes import is_extendable
+from whence.graph.orientation import Marks, meek
 
 _CONTRADICTION = "E404"
+
+
+def is_consistent(graph: Graph) -> bool:
+    """Tell whether some model has the edges of a class; a graph found on few rows may contradict itself."""
+    marks = np.asarray(graph.marks)
+    if graph.kind in ("CPDAG", "PDAG"):
+        return is_extendable(marks)
+    return graph.kind != "PAG" or is_extendable(circle_component(marks))
+
+
+def circle_component(marks: Marks) -> Marks:
+    """Return the edges of a PAG that have a circle at both ends, as undirected edges."""
+    circles = (marks == Mark.CIRCLE) & (marks.T == Mark.CIRCLE)
+    return np.where(circles, Mark.TAIL, Mark.NONE).astype(np.int8)
 
 
 def apply_knowledge(graph: Graph, knowledge: Knowledge | None) -> Graph:
@@ -19,10 +34,12 @@ def apply_knowledge(graph: Graph, knowledge: Knowledge | None) -> Graph:
     A partly directed graph is closed under the rules also without knowledge; one without undirected edges becomes a
     DAG. Graphs with hidden variables are returned as they are: what knowledge implies for circles is not worked out.
 
+    The graph must be consistent (`is_consistent`).
+
     Raises
     ------
     GraphError
-        If knowledge contradicts an edge of the graph, or no DAG has the directions.
+        If knowledge contradicts the graph.
     """
     if graph.kind in ("MAG", "PAG"):
         return graph
@@ -45,7 +62,12 @@ def orient(graph: Graph, edges: Iterable[tuple[int, int]]) -> Graph:
     marks = meek(marks)
     if (collider := _new_collider(before, marks)) is not None:
         raise _contradiction(graph, collider)
-    extension(marks)
+    if not is_extendable(marks):
+        raise GraphError(
+            _CONTRADICTION,
+            "no model in the class of the graph has all the known directions.",
+            "Drop one of the directions, or give the knowledge to the search that makes the graph.",
+        )
     undirected = (marks == Mark.TAIL) & (marks.T == Mark.TAIL)
     return Graph(graph.names, marks, "PDAG" if undirected.any() else "DAG")
 

@@ -43,6 +43,10 @@ SELECTION_SENTENCE = (
     "The graph has edges with a tail at both ends or a tail opposite a circle, which stand for selection; "
     "no criterion for effects under selection is built in. Data gathered without selection would settle it."
 )
+INCONSISTENT_SENTENCE = (
+    "The directions in the graph contradict each other: no model has all of its edges, directions and colliders. "
+    "A search that returns consistent graphs (ges, boss), or knowledge given to the search, would settle it."
+)
 
 
 def open_path(frame: Frame) -> list[int] | None:
