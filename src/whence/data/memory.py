@@ -1,0 +1,167 @@
+"""Rows in memory: an Arrow table, and the arrays that are computed from it once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whence.data.kinds import Column, Kind
+from whence.data.statistics import Codes, Counts, Moments, moments_of
+from whence.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class MemoryTable:
+    """A table in memory. Columns become float or code arrays on first use and are kept, read-only."""
+
+    in_memory = True
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self._floats: dict[tuple[str, Kind], NDArray[np.float64]] = {}
+        self._codes: dict[tuple[str, Kind], tuple[NDArray[np.int32], tuple[Any, ...]]] = {}
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the table."""
+        return int(self.table.num_rows)
+
+    def arrow(self, names: Sequence[str]) -> pa.Table:
+        """Return columns as an Arrow table."""
+        return self.table.select(list(names))
+
+    def floats(self, column: Column) -> NDArray[np.float64]:
+        """Return a column as floats of shape (n,), NaN where missing; binary as 0 and 1, ordinal text as ranks."""
+        key = (column.name, column.kind)
+        if key not in self._floats:
+            self._floats[key] = self._as_floats(column)
+        return self._floats[key]
+
+    def _as_floats(self, column: Column) -> NDArray[np.float64]:
+        import pyarrow as pa
+
+        chunked = self.table.column(column.name)
+        numbers = pa.types.is_floating(chunked.type) or pa.types.is_integer(chunked.type)
+        if numbers and column.kind is not Kind.BINARY:
+            values = np.array(chunked.to_numpy(zero_copy_only=False), dtype=np.float64)
+        else:
+            codes, levels = self.coded(column)
+            if column.levels is not None and _are_numbers(levels) and column.kind is not Kind.BINARY:
+                values = np.array([float(level) for level in levels])[codes]
+            else:
+                values = codes.astype(np.float64)
+            values[codes < 0] = np.nan
+        values.flags.writeable = False
+        return values
+
+    def coded(self, column: Column) -> tuple[NDArray[np.int32], tuple[Any, ...]]:
+        """Return a column's codes of shape (n,), -1 where missing, and the value behind each code."""
+        key = (column.name, column.kind)
+        if key not in self._codes:
+            levels = (
+                column.levels if column.levels is not None else tuple(sorted_levels(self.table.column(column.name)))
+            )
+            place = {level: k for k, level in enumerate(levels)}
+            encoded = self.table.column(column.name).combine_chunks().dictionary_encode()
+            chunks = encoded.chunks if hasattr(encoded, "chunks") else [encoded]
+            parts = []
+            for chunk in chunks:
+                lookup = np.array(
+                    [place.get(_plain(v), -1) for v in chunk.dictionary.to_pylist()] + [-1], dtype=np.int32
+                )
+                raw = chunk.indices.fill_null(len(lookup) - 1).to_numpy(zero_copy_only=False)
+                parts.append(lookup[raw])
+            codes = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
+            codes.flags.writeable = False
+            self._codes[key] = (codes, levels)
+        return self._codes[key]
+
+    def moments(self, columns: Sequence[Column]) -> Moments:
+        """Return the moments over rows complete in the columns."""
+        return moments_of(self.matrix(columns), tuple(column.name for column in columns))
+
+    def block_moments(self, columns: Sequence[Column], blocks: int) -> list[Moments]:
+        """Return the moments of ``blocks`` consecutive stretches of rows."""
+        names = tuple(column.name for column in columns)
+        return [moments_of(part, names) for part in np.array_split(self.matrix(columns), blocks) if len(part)]
+
+    def matrix(self, columns: Sequence[Column]) -> NDArray[np.float64]:
+        """Return columns side by side, shape (n, p), C-contiguous."""
+        matrix = np.empty((self.n_rows, len(columns)))
+        for k, column in enumerate(columns):
+            matrix[:, k] = self.floats(column)
+        return matrix
+
+    def codes(self, columns: Sequence[Column]) -> Codes:
+        """Return columns as codes side by side."""
+        coded = [self.coded(column) for column in columns]
+        matrix = np.empty((self.n_rows, len(columns)), dtype=np.int32)
+        for k, (codes, _) in enumerate(coded):
+            matrix[:, k] = codes
+        return Codes(matrix, tuple(levels for _, levels in coded), tuple(column.name for column in columns))
+
+    def counts(self, columns: Sequence[Column]) -> Counts:
+        """Return the contingency table of the columns."""
+        coded = self.codes(columns)
+        shape = tuple(len(levels) for levels in coded.levels)
+        complete = coded.codes[(coded.codes >= 0).all(axis=1)]
+        cells = np.ravel_multi_index(tuple(complete.T), shape) if shape else np.zeros(len(complete), dtype=int)
+        table = np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape)
+        return Counts(coded.names, coded.levels, table.astype(np.int64), len(complete))
+
+
+def sorted_levels(column: pa.ChunkedArray) -> list[Any]:
+    """Return the distinct values of a column in order: an ordered category's own, else sorted."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        chunk = column.unify_dictionaries().chunk(0) if column.num_chunks else None
+        dictionary = [] if chunk is None else [_plain(value) for value in chunk.dictionary.to_pylist()]
+        present = {_plain(value) for value in column.unique().to_pylist()}
+        kept = [value for value in dictionary if value in present]
+        return kept if column.type.ordered else sorted(kept, key=_order)
+    return sorted((_plain(value) for value in column.unique().to_pylist() if not _absent(value)), key=_order)
+
+
+def _plain(value: Any) -> Any:
+    """Return whole floats as integers, so that 1.0 from one library and 1 from another are one level."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _absent(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _order(value: Any) -> tuple[int, Any]:
+    return (0, float(value)) if isinstance(value, (int, float)) else (1, str(value))
+
+
+def _are_numbers(levels: Sequence[Any]) -> bool:
+    return all(isinstance(level, (int, float)) and not isinstance(level, bool) for level in levels)
+
+
+def not_numeric(column: Column) -> DataError:
+    """Return the error for a column that is asked for as numbers and is none."""
+    return DataError(
+        "E120",
+        f"column {column.name!r} is {column.kind} ({column.reason}) and cannot be used as numbers.",
+        "Category codes are not numbers. Leave it out, turn it into 0/1 columns, or declare it ordinal: "
+        f"wh.read(..., kinds={{{column.name!r}: 'ordinal'}}).",
+    )
+
+
+def not_discrete(column: Column) -> DataError:
+    """Return the error for a continuous column that is asked for as categories."""
+    return DataError(
+        "E121",
+        f"column {column.name!r} is {column.kind} and cannot be used as categories.",
+        "Cut it into a few levels first, or use a method for numbers.",
+    )

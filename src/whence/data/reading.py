@@ -1,0 +1,314 @@
+"""From any kind of table to a Dataset, with every decision stated and every problem named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from whence.data.dataset import Dataset
+from whence.data.kinds import Column, Facts, Kind, infer_kind
+from whence.data.memory import MemoryTable, sorted_levels
+from whence.errors import DataError, ParameterError, quote_names
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# A column of text is shown as numbers with stray text if at least this share of its values are numbers.
+_MOSTLY_NUMBERS = 0.5
+_SHOWN = 3
+_LEVEL_KINDS = frozenset({Kind.BINARY, Kind.CATEGORICAL, Kind.ORDINAL})
+
+
+def read(
+    source: Any,
+    *,
+    names: Sequence[str] | None = None,
+    missing: Iterable[Any] = (),
+    kinds: Mapping[str, Kind | str] | None = None,
+    roles: Mapping[str, str] | None = None,
+    units: Mapping[str, str] | None = None,
+    lazy: bool | None = None,
+) -> Dataset:
+    """Read a table of any sort into a Dataset.
+
+    Parameters
+    ----------
+    source : table, array, mapping or path
+        A pandas, polars or pyarrow table; a NumPy array of shape (n, p); a mapping of name to values; a DuckDB relation
+        or an Ibis table; the path of a CSV, TSV, Parquet, JSON-lines or Arrow file (or a pattern such as
+        ``part-*.parquet``); ``"duckdb:///file.db::table"``.
+    names : sequence of str, optional
+        Column names of an array; ``x1, x2, ...`` if left out, and said so in ``notes``.
+    missing : iterable
+        Values that mean missing, beside the source's own nulls and NaN: ``["n/a", -999]``.
+    kinds : mapping of str to Kind, optional
+        Overrides of the inferred kinds.
+    roles : mapping of role to str, optional
+        ``treatment``, ``outcome``, ``domain``, ``unit``, ``time``, ``instrument``, ``weight``, ``id``.
+    units : mapping of str to str, optional
+        Units by column; effects are reported in them.
+    lazy : bool, optional
+        True keeps the rows where they are and reads only sums; by default files above 500 MB are.
+
+    Raises
+    ------
+    DataError
+        If the source cannot be read, naming the file, row, column or value and what to do.
+
+    Examples
+    --------
+    >>> data = read({"dose": [0, 1, 1, 0], "cure": [1.5, 2.5, None, 0.5]})
+    >>> data.columns["dose"].kind, data.columns["cure"].missing
+    (<Kind.BINARY: 'binary'>, 1)
+    """
+    if isinstance(source, Dataset):
+        return _redeclared(source, missing, kinds, roles, units)
+    from whence.data import sources
+
+    opened = sources.open_source(source, names, lazy)
+    if opened.sql is not None:
+        from whence.data.sql import read_sql
+
+        return read_sql(opened, missing=tuple(missing), kinds=kinds or {}, roles=roles or {}, units=units or {})
+    table, notes = opened.table, list(opened.notes)
+    check_names(table.column_names, opened.label)
+    if not table.num_columns:
+        raise DataError("E101", f"{opened.label} holds no columns.", "Check that it is the right file.")
+    if not table.num_rows:
+        raise DataError(
+            "E101", f"{opened.label} holds {table.num_columns} columns and no rows.", "Check that it is the right file."
+        )
+    table, declared = _with_declared_missing(table, tuple(missing))
+    notes += declared
+    _check_keys(kinds or {}, table, "kinds")
+    _check_keys(units or {}, table, "units")
+    columns = [
+        column_of(name, table.column(name), kind=(kinds or {}).get(name), unit=(units or {}).get(name))
+        for name in table.column_names
+    ]
+    return Dataset(
+        MemoryTable(table),
+        columns,
+        source=opened.label,
+        library=opened.library,
+        roles=roles,
+        notes=notes,
+        native=source if opened.keep_native and not declared else None,
+    )
+
+
+def as_dataset(data: Any) -> Dataset:
+    """Return a Dataset from anything `read` takes."""
+    return data if isinstance(data, Dataset) else read(data)
+
+
+def column_of(name: str, values: pa.ChunkedArray, *, kind: Kind | str | None = None, unit: str | None = None) -> Column:
+    """Describe a column: its kind by the rules of `infer_kind` unless given, its levels if it has any.
+
+    Raises
+    ------
+    DataError
+        For infinite values, numbers with stray text among them, or an override that the values do not allow.
+    """
+    import pyarrow.compute as pc
+
+    absent = int(pc.sum(pc.is_null(values, nan_is_null=True)).as_py() or 0)
+    facts = _facts(name, values, len(values) - absent)
+    if kind is None:
+        chosen, reason = infer_kind(name, facts)
+    else:
+        chosen, reason = _given_kind(name, kind), "it was declared so"
+    if chosen in (Kind.ID, Kind.CATEGORICAL) and kind is None and facts.storage == "text":
+        _check_stray_text(name, values)
+    if kind is not None:
+        _check_override(name, chosen, facts)
+    few = chosen in _LEVEL_KINDS or (chosen is Kind.CONSTANT)
+    levels = tuple(sorted_levels(values)) if few else None
+    return Column(name, chosen, absent, facts.distinct, levels, unit, reason)
+
+
+def to_arrow_array(name: str, values: Any) -> pa.Array:
+    """Return values as an Arrow array, NaN kept, mixed types refused with the rows named."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(values, from_pandas=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        kinds = Counter(type(value).__name__ for value in values if value is not None)
+        raise DataError(
+            "E111",
+            f"column {name!r} mixes values of the types {quote_names(kinds)}.",
+            "Bring it to one type before reading it.",
+        ) from error
+
+
+def check_names(names: Sequence[str], label: str) -> None:
+    """Raise DataError if a column name occurs twice or is empty."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError("E102", f"{label} names {quote_names(twice)} twice.", "Rename one of the columns.")
+    if "" in names:
+        position = list(names).index("") + 1
+        raise DataError("E102", f"column {position} of {label} has no name.", "Give every column a name.")
+
+
+def _facts(name: str, values: pa.ChunkedArray, present: int) -> Facts:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = values.type
+    distinct = pc.count_distinct(values, mode="only_valid").as_py()
+    if pa.types.is_floating(kind) and pc.any(pc.is_nan(values)).as_py():
+        distinct -= 1
+    if pa.types.is_dictionary(kind):
+        return Facts("ordered category" if kind.ordered else "category", present, distinct)
+    if pa.types.is_boolean(kind):
+        return Facts("boolean", present, distinct)
+    if pa.types.is_temporal(kind):
+        return Facts("time", present, distinct)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        if pa.types.is_floating(kind):
+            _check_finite(name, values)
+        clean = pc.drop_null(pc.if_else(pc.is_nan(values), None, values)) if pa.types.is_floating(kind) else values
+        whole = pa.types.is_integer(kind) or bool(pc.all(pc.equal(pc.floor(clean), clean)).as_py())
+        smallest = pc.min(clean).as_py()
+        return Facts("integer" if whole else "float", present, distinct, whole, float(smallest or 0.0))
+    sample = [value for value in values.slice(0, 200).to_pylist() if value is not None]
+    return Facts("text", present, distinct, sample=sample)
+
+
+def _check_finite(name: str, values: pa.ChunkedArray) -> None:
+    import pyarrow.compute as pc
+
+    infinite = pc.is_inf(values)
+    count = int(pc.sum(infinite).as_py() or 0)
+    if count:
+        row = int(np.argmax(np.asarray(infinite.fill_null(False).to_numpy(zero_copy_only=False)))) + 1
+        raise DataError(
+            "E104",
+            f"column {name!r} has {count} infinite value{'s' * (count > 1)} (first in row {row}).",
+            "Replace them, or declare them missing with wh.read(..., missing=[float('inf')]).",
+        )
+
+
+def _check_stray_text(name: str, values: pa.ChunkedArray) -> None:
+    """Refuse a column that is numbers but for a few words: it would be taken for a category without a word."""
+    texts = values.to_pylist()
+    strays: dict[str, list[int]] = {}
+    numbers = 0
+    for row, text in enumerate(texts, start=1):
+        if text is None:
+            continue
+        if _is_number(text):
+            numbers += 1
+        else:
+            strays.setdefault(str(text), []).append(row)
+    count = sum(map(len, strays.values()))
+    if not count or numbers < _MOSTLY_NUMBERS * (numbers + count):
+        return
+    rows = sorted(row for listed in strays.values() for row in listed)[:_SHOWN]
+    shown = ", ".join(map(str, rows)) + (", ..." if count > _SHOWN else "")
+    found = list(strays)[:_SHOWN]
+    raise DataError(
+        "E103",
+        f"column {name!r} has {'1 value that is' if count == 1 else f'{count} values that are'} not numeric "
+        f"(row{'s' * (count > 1)} {shown}: {quote_names(found)}).",
+        f"Declare them missing with wh.read(..., missing={found}), or the column a category with kinds=.",
+    )
+
+
+def _is_number(text: Any) -> bool:
+    try:
+        float(text)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _given_kind(name: str, kind: Kind | str) -> Kind:
+    try:
+        return Kind(kind)
+    except ValueError:
+        raise ParameterError(
+            "E112", f"column {name!r} is given the unknown kind {kind!r}.", f"Kinds: {quote_names(Kind)}."
+        ) from None
+
+
+def _check_override(name: str, kind: Kind, facts: Facts) -> None:
+    if kind is Kind.BINARY and facts.distinct > 2:
+        raise DataError(
+            "E112", f"column {name!r} is declared binary and holds {facts.distinct} values.", "Check the kind."
+        )
+    if kind in (Kind.CONTINUOUS, Kind.COUNT) and facts.storage in ("text", "category", "ordered category", "time"):
+        raise DataError("E112", f"column {name!r} is declared {kind} and holds {facts.storage}.", "Convert it first.")
+
+
+def _check_keys(given: Mapping[str, Any], table: pa.Table, argument: str) -> None:
+    absent = [name for name in given if name not in table.column_names]
+    if absent:
+        raise DataError(
+            "E123",
+            f"{argument}= names {quote_names(absent)}, which is not a column.",
+            f"Columns: {quote_names(table.column_names)}.",
+        )
+
+
+def _with_declared_missing(table: pa.Table, missing: tuple[Any, ...]) -> tuple[pa.Table, list[str]]:
+    """Turn declared values into nulls; text columns that are numbers otherwise become numbers."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not missing:
+        return table, []
+    tokens = {str(value).strip() for value in missing}
+    notes = []
+    for place, name in enumerate(table.column_names):
+        column = table.column(name)
+        if pa.types.is_dictionary(column.type) or pa.types.is_temporal(column.type) or pa.types.is_boolean(column.type):
+            continue
+        if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+            values = [float(token) for token in tokens if _is_number(token)]
+            mask = pc.is_in(column.cast(pa.float64()), value_set=pa.array(values, type=pa.float64()), skip_nulls=True)
+        else:
+            texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
+            mask = pc.is_in(texts, value_set=pa.array(sorted(tokens)), skip_nulls=True)
+        count = int(pc.sum(mask).as_py() or 0)
+        if not count:
+            continue
+        cleaned = pc.if_else(mask, pa.scalar(None, column.type), column)
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            cleaned = _numbers_if_possible(cleaned)
+        table = table.set_column(place, name, cleaned)
+        notes.append(f"{count:,} values of {name!r} were declared missing.")
+    return table, notes
+
+
+def _numbers_if_possible(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    import pyarrow as pa
+
+    try:
+        return column.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return column
+
+
+def _redeclared(
+    data: Dataset,
+    missing: Iterable[Any],
+    kinds: Mapping[str, Kind | str] | None,
+    roles: Mapping[str, str] | None,
+    units: Mapping[str, str] | None,
+) -> Dataset:
+    """Return a Dataset read before, with what is newly declared."""
+    listed = tuple(missing)
+    if listed:
+        kept = {"kinds": kinds, "roles": {**data.roles, **(roles or {})}, "units": units}
+        return read(data.to_arrow(), missing=listed, **kept).with_source(data.source)
+    if kinds:
+        data = data.with_kinds(kinds)
+    if roles:
+        data = data.with_roles(**roles)
+    return data.with_units(units) if units else data
