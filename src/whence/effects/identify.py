@@ -20,8 +20,10 @@ from whence.effects.identify_reasons import (
     assumptions_of,
     class_range_sentence,
     front_door_sentence,
+    incomplete_range_sentence,
     instrument_sentence,
     no_effect_sentence,
+    outcome_first_sentence,
     unidentified_sentence,
 )
 from whence.effects.instruments import find_instruments
@@ -53,8 +55,9 @@ def identify(
     outcome : str
         The outcome.
     knowledge : Knowledge, optional
-        Directs undirected edges of a CPDAG or PDAG, consequences included. It must not contradict the graph. In a PAG
-        it is not propagated: give it to the search.
+        Directs undirected edges of a CPDAG or PDAG, consequences included; an outcome in an earlier tier than the
+        treatment is not affected. It must not contradict the graph. The marks of a PAG do not change by it: give it to
+        the search.
     observed : collection of str, optional
         The measured variables; all of the graph's by default. The others are hidden.
     strategy : str, optional
@@ -86,7 +89,7 @@ def identify(
         raise ParameterError(
             "E403", f"there is no strategy {strategy!r}.", f"Choose one of {quote_names(STRATEGIES)}, or None for all."
         )
-    question = read_question(graph, treatment, outcome, observed)
+    question = read_question(graph, treatment, outcome, observed, knowledge)
     if not is_consistent(question.graph):
         return _answer(question, None, INCONSISTENT_SENTENCE)
     if has_selection(question.graph):
@@ -123,7 +126,7 @@ def is_valid_adjustment(
     >>> is_valid_adjustment(graph, "dose", "pain", ["age", "sleep"])
     False
     """
-    question = read_question(graph, treatment, outcome, None)
+    question = read_question(graph, treatment, outcome)
     nodes = set(question.graph.indices(tuple(adjustment)))
     if not is_consistent(question.graph) or has_selection(question.graph) or question.y in nodes:
         return False
@@ -132,6 +135,8 @@ def is_valid_adjustment(
 
 
 def _try_no_effect(question: Question, frame: Frame) -> Identification | None:
+    if question.outcome_first:
+        return _answer(question, "no-effect", outcome_first_sentence(frame), functional=True)
     if frame.y in frame.causal:
         return None
     return _answer(question, "no-effect", no_effect_sentence(frame), functional=True)
@@ -189,7 +194,7 @@ def _try_class_range(question: Question, frame: Frame) -> Identification | None:
         return None
     found = find_class_range(frame)
     if not found.complete:
-        return None
+        return _answer(question, None, incomplete_range_sentence(frame, found))
     sets = tuple(None if nodes is None else frame.names(nodes) for nodes in found.sets)
     return _answer(
         question, "class-range", class_range_sentence(frame, sets), adjustment_sets_over_class=sets, functional=None

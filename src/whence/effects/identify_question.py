@@ -6,12 +6,15 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from whence.errors import GraphError, ParameterError, quote_names
-from whence.graph import Graph
+from whence.graph import Graph, Knowledge
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A checked question: the effect of the nodes ``x`` on the node ``y``, with the ``observed`` nodes measured."""
+    """A checked question: the effect of the nodes ``x`` on the node ``y``, with the ``observed`` nodes measured.
+
+    ``outcome_first`` says that known tiers put the outcome before all treatments.
+    """
 
     graph: Graph
     treatments: tuple[str, ...]
@@ -19,10 +22,15 @@ class Question:
     x: tuple[int, ...]
     y: int
     observed: frozenset[int]
+    outcome_first: bool
 
 
 def read_question(
-    graph: Graph, treatment: str | Iterable[str], outcome: str, observed: Collection[str] | None
+    graph: Graph,
+    treatment: str | Iterable[str],
+    outcome: str,
+    observed: Collection[str] | None = None,
+    knowledge: Knowledge | None = None,
 ) -> Question:
     """Check names and return their nodes; a search result may stand for its graph.
 
@@ -54,4 +62,19 @@ def read_question(
         raise ParameterError(
             "E402", f"{quote_names(hidden)} is not among the observed variables.", "Add it to `observed`."
         )
-    return Question(graph, treatments, outcome, tuple(x), y, frozenset(measured))
+    first = knowledge is not None and _outcome_first(graph, treatments, outcome, knowledge)
+    return Question(graph, treatments, outcome, tuple(x), y, frozenset(measured), first)
+
+
+def _outcome_first(graph: Graph, treatments: tuple[str, ...], outcome: str, knowledge: Knowledge) -> bool:
+    """Tell whether tiers put the outcome before all treatments; the graph must not say the contrary."""
+    tier_of = {name: k for k, tier in enumerate(knowledge.tiers) for name in tier}
+    if not all(tier_of.get(name, -1) > tier_of.get(outcome, len(tier_of)) for name in treatments):
+        return False
+    if outcome in graph.descendants(treatments):
+        raise GraphError(
+            "E404",
+            f"the graph leads from {quote_names(treatments)} to {outcome!r}, which the knowledge puts before.",
+            "Drop one of the two, or give the knowledge to the search that makes the graph.",
+        )
+    return True

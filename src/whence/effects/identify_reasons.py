@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from whence.effects.adjustment import find_adjustment
+from whence.effects.class_effects import MOST_POSSIBILITIES, ClassRange
 from whence.effects.identification import AdjustmentSet, Strategy
 from whence.effects.identify_frame import Frame
 from whence.effects.identify_functional import blocking_district
@@ -181,6 +182,11 @@ def no_effect_sentence(frame: Frame) -> str:
     )
 
 
+def outcome_first_sentence(frame: Frame) -> str:
+    """Say that the outcome comes first in time."""
+    return f"The knowledge puts {_outcome(frame)} in an earlier tier than {_treatments(frame)}, so the effect is zero."
+
+
 def adjustment_sentence(frame: Frame, adjustment: AdjustmentSet) -> str:
     """Say what adjustment achieves."""
     if not adjustment:
@@ -220,6 +226,13 @@ def class_range_sentence(frame: Frame, sets: tuple[AdjustmentSet | None, ...]) -
         f"The edge '{edge}' has no direction, so the effect is one of {len(sets)} possibilities{zero}. "
         f"{_DIRECT.format(source=source, target=target)}"
     )
+
+
+def incomplete_range_sentence(frame: Frame, found: ClassRange) -> str:
+    """Say why not even a range follows from the class."""
+    if found.blocked is not None:
+        return f"{_unsettled_sentence(frame)} In one of the possibilities: {_blocked_sentence(found.blocked)}"
+    return f"{_unsettled_sentence(frame)} There are more than {MOST_POSSIBILITIES} possibilities to range over."
 
 
 def assumptions_of(kind: str, strategy: Strategy | None) -> tuple[str, ...]:
