@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # A column of text is shown as numbers with stray text if at least this share of its values are numbers.
 _MOSTLY_NUMBERS = 0.5
 _SHOWN = 3
-_LEVEL_KINDS = frozenset({Kind.BINARY, Kind.CATEGORICAL, Kind.ORDINAL})
+LEVEL_KINDS = frozenset({Kind.BINARY, Kind.CATEGORICAL, Kind.ORDINAL})
 
 
 def read(
@@ -83,8 +83,8 @@ def read(
         )
     table, declared = _with_declared_missing(table, tuple(missing))
     notes += declared
-    _check_keys(kinds or {}, table, "kinds")
-    _check_keys(units or {}, table, "units")
+    check_keys(kinds or {}, table.column_names, "kinds")
+    check_keys(units or {}, table.column_names, "units")
     columns = [
         column_of(name, table.column(name), kind=(kinds or {}).get(name), unit=(units or {}).get(name))
         for name in table.column_names
@@ -120,12 +120,12 @@ def column_of(name: str, values: pa.ChunkedArray, *, kind: Kind | str | None = N
     if kind is None:
         chosen, reason = infer_kind(name, facts)
     else:
-        chosen, reason = _given_kind(name, kind), "it was declared so"
+        chosen, reason = given_kind(name, kind), "it was declared so"
     if chosen in (Kind.ID, Kind.CATEGORICAL) and kind is None and facts.storage == "text":
         _check_stray_text(name, values)
     if kind is not None:
         _check_override(name, chosen, facts)
-    few = chosen in _LEVEL_KINDS or (chosen is Kind.CONSTANT)
+    few = chosen in LEVEL_KINDS or (chosen is Kind.CONSTANT)
     levels = tuple(sorted_levels(values)) if few else None
     return Column(name, chosen, absent, facts.distinct, levels, unit, reason)
 
@@ -228,7 +228,8 @@ def _is_number(text: Any) -> bool:
     return True
 
 
-def _given_kind(name: str, kind: Kind | str) -> Kind:
+def given_kind(name: str, kind: Kind | str) -> Kind:
+    """Return a declared kind, or raise ParameterError naming the known ones."""
     try:
         return Kind(kind)
     except ValueError:
@@ -246,13 +247,14 @@ def _check_override(name: str, kind: Kind, facts: Facts) -> None:
         raise DataError("E112", f"column {name!r} is declared {kind} and holds {facts.storage}.", "Convert it first.")
 
 
-def _check_keys(given: Mapping[str, Any], table: pa.Table, argument: str) -> None:
-    absent = [name for name in given if name not in table.column_names]
+def check_keys(given: Mapping[str, Any], names: Sequence[str], argument: str) -> None:
+    """Raise DataError if a mapping by column names one that is not there."""
+    absent = [name for name in given if name not in names]
     if absent:
         raise DataError(
             "E123",
             f"{argument}= names {quote_names(absent)}, which is not a column.",
-            f"Columns: {quote_names(table.column_names)}.",
+            f"Columns: {quote_names(names)}.",
         )
 
 
