@@ -1,0 +1,332 @@
+"""What every search does with its input: columns checked, missing values left out and said so, knowledge as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.lapack import dpstrf
+
+from whence.data import Dataset, Kind, as_dataset
+from whence.data.statistics import Moments
+from whence.errors import DataError, ParameterError, quote_names
+from whence.graph import Knowledge
+from whence.registry import Card
+
+_CATEGORIES = frozenset({Kind.CATEGORICAL})
+_DISCRETE = frozenset({Kind.CATEGORICAL, Kind.BINARY, Kind.ORDINAL})
+_NOT_VARIABLES = frozenset({Kind.TIME, Kind.ID})
+# Two columns whose correlation is this close to one are the same column to every test and score.
+SAME = 1.0 - 1e-10
+_FEWEST_ROWS = 5
+
+
+@dataclass(frozen=True)
+class GaussianInput:
+    """The moments of numeric columns over complete rows, checked.
+
+    Attributes
+    ----------
+    names : tuple of str, length p
+    moments : Moments
+    warnings : tuple of str
+    library : str
+        In which tables are returned.
+    """
+
+    names: tuple[str, ...]
+    moments: Moments
+    warnings: tuple[str, ...]
+    library: str
+
+
+@dataclass(frozen=True)
+class DiscreteInput:
+    """Discrete columns over complete rows as codes without gaps, checked.
+
+    Attributes
+    ----------
+    names : tuple of str, length p
+    codes : int32 array, shape (p, n)
+        One row per column, codes 0 .. sizes[column] - 1, each of which occurs.
+    sizes : int64 array, shape (p,)
+        Values that occur in each column.
+    warnings : tuple of str
+    library : str
+    """
+
+    names: tuple[str, ...]
+    codes: NDArray[np.int32]
+    sizes: NDArray[np.int64]
+    warnings: tuple[str, ...]
+    library: str
+
+    @property
+    def rows_used(self) -> int:
+        """Complete rows."""
+        return int(self.codes.shape[1])
+
+
+@dataclass(frozen=True)
+class RowsInput:
+    """The values of numeric columns in complete rows, checked; shape (n, p)."""
+
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+    warnings: tuple[str, ...]
+    library: str
+
+
+def open_table(data: Any, card: Card) -> Dataset:
+    """Return the data as a Dataset whose columns a search can take.
+
+    Raises
+    ------
+    DataError
+        For fewer than two columns, a constant or empty column, an identifier or a time, or kinds not on the card.
+    """
+    dataset = as_dataset(data)
+    if len(dataset.names) < 2:
+        raise DataError(
+            "E303",
+            f"a search needs at least two columns; {dataset.source} has {len(dataset.names)}.",
+            "Add columns that may cause or be caused.",
+        )
+    columns = dataset.columns
+    empty = [name for name, column in columns.items() if column.missing == dataset.n_rows]
+    if empty:
+        raise DataError("E306", f"column {quote_names(empty)} has no value in any row.", _leave_out(empty))
+    constant = [name for name, column in columns.items() if column.kind is Kind.CONSTANT]
+    if constant:
+        raise _constant(constant)
+    no_variables = [name for name, column in columns.items() if column.kind in _NOT_VARIABLES]
+    if no_variables:
+        name = no_variables[0]
+        raise DataError(
+            "E310",
+            f"column {name!r} is of kind {columns[name].kind} ({columns[name].reason}); a search takes variables.",
+            f"{_leave_out(no_variables)} Or override its kind with wh.read(..., kinds={{{name!r}: ...}}).",
+        )
+    unfit = [name for name, column in columns.items() if str(column.kind) not in card.kinds]
+    if unfit:
+        raise DataError(
+            "E310",
+            f"{card.name} does not take column {quote_names(unfit)} of kind {columns[unfit[0]].kind}.",
+            f"It takes {', '.join(sorted(card.kinds))}. {_leave_out(unfit)} Or override kinds in wh.read(..., kinds=).",
+        )
+    return dataset
+
+
+def is_discrete(data: Dataset) -> bool:
+    """Return whether a table is searched by counts (all columns discrete) and not by correlations (all numeric).
+
+    Raises
+    ------
+    DataError
+        If it mixes categories with numbers, naming both.
+    """
+    kinds = data.kinds()
+    categories = [name for name, kind in kinds.items() if kind in _CATEGORIES]
+    numbers = [name for name, kind in kinds.items() if kind not in _DISCRETE]
+    if categories and numbers:
+        raise DataError(
+            "E304",
+            f"the table mixes categories ({quote_names(categories, 4)}) with numbers ({quote_names(numbers, 4)}); "
+            "no test here takes both.",
+            "Select columns of one sort with data.select([...]), bin the numbers, or give each category as 0/1 columns.",
+        )
+    return not numbers
+
+
+def gaussian_input(data: Dataset, *, rows_per_column: bool = False) -> GaussianInput:
+    """Return the moments of a table of numeric columns, in one scan, without reading its rows into memory.
+
+    Parameters
+    ----------
+    rows_per_column : bool
+        Whether the method needs more complete rows than columns.
+
+    Raises
+    ------
+    DataError
+        For too few complete rows, a column without variance or two columns that are the same.
+    """
+    moments = data.moments()
+    warnings = _check_rows(data, moments.n, rows_per_column)
+    variance = np.diag(moments.covariance)
+    typical = np.maximum(np.abs(moments.mean), np.sqrt(np.abs(variance)))
+    flat = [name for name, v, scale in zip(moments.names, variance, typical) if not v > (1e-13 * scale) ** 2]
+    if flat:
+        raise _constant(flat, moments.n)
+    _refuse_copies(moments)
+    binary = [name for name, kind in data.kinds().items() if kind is Kind.BINARY]
+    if binary:
+        warnings.append(
+            f"binary column{'s' * (len(binary) > 1)} {quote_names(binary, 4)} entered as 0/1 numbers: relations among "
+            "them are tested as linear"
+        )
+    return GaussianInput(data.names, moments, tuple(warnings), data.library)
+
+
+def discrete_input(data: Dataset) -> DiscreteInput:
+    """Return the codes of a table of discrete columns over its complete rows.
+
+    Raises
+    ------
+    DataError
+        For too few complete rows, a column with one value left in them or two columns that are the same.
+    """
+    coded = data.codes()
+    complete = (coded.codes >= 0).all(axis=1)
+    rows = np.ascontiguousarray(coded.codes[complete].T) if not complete.all() else np.ascontiguousarray(coded.codes.T)
+    warnings = _check_rows(data, rows.shape[1], rows_per_column=False)
+    sizes = np.zeros(len(rows), dtype=np.int64)
+    for column, codes in enumerate(rows):
+        occurring = np.flatnonzero(np.bincount(codes))
+        sizes[column] = len(occurring)
+        if len(occurring) and occurring[-1] != len(occurring) - 1:
+            place = np.zeros(occurring[-1] + 1, dtype=np.int32)
+            place[occurring] = np.arange(len(occurring), dtype=np.int32)
+            rows[column] = place[codes]
+    flat = [name for name, size in zip(data.names, sizes) if size < 2]
+    if flat:
+        raise _constant(flat, rows.shape[1])
+    _refuse_same_codes(data.names, rows, sizes)
+    return DiscreteInput(data.names, rows, sizes, tuple(warnings), data.library)
+
+
+def rows_input(data: Dataset) -> RowsInput:
+    """Return the values of numeric columns in complete rows, for methods that need more than moments."""
+    values = data.numeric()
+    complete = ~np.isnan(values).any(axis=1)
+    values = values[complete] if not complete.all() else values
+    warnings = _check_rows(data, len(values), rows_per_column=True)
+    flat = [name for name, column in zip(data.names, values.T) if np.ptp(column) == 0]
+    if flat:
+        raise _constant(flat, len(values))
+    covariance = np.cov(values, rowvar=False)
+    _refuse_copies(Moments(data.names, len(values), values.mean(axis=0), covariance, data.n_rows))
+    return RowsInput(data.names, values, tuple(warnings), data.library)
+
+
+def knowledge_arrays(
+    knowledge: Knowledge | None, names: tuple[str, ...], card: Card
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return what is required and forbidden, ``[i, j]`` for ``i -> j``, shape (p, p) each; nothing if None.
+
+    Raises
+    ------
+    ParameterError
+        If the knowledge has a form that the card does not respect.
+    GraphError
+        If it names an absent column.
+    """
+    known = knowledge or Knowledge()
+    unheard = known.forms() - card.knowledge
+    if unheard:
+        raise ParameterError(
+            "E312",
+            f"{card.name} does not respect knowledge of the form {quote_names(sorted(unheard))}.",
+            f"It respects {', '.join(sorted(card.knowledge)) or 'none'}; `whence methods` lists the other searches.",
+        )
+    return known.for_names(names)
+
+
+def dependent_columns(correlation: NDArray[np.float64], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns that are linear functions of the others, by a pivoted Cholesky factor; () at full rank."""
+    _, pivots, rank, _ = dpstrf(correlation, tol=1e-10)
+    return tuple(names[k - 1] for k in sorted(pivots[rank:]))
+
+
+class SeparatingSets(Mapping[tuple[str, str], tuple[str, ...]]):
+    """Which names separated each pair that was found independent; built from arrays, looked up by name.
+
+    Keys are ``(a, b)`` with a before b in the columns; lookup takes either order.
+    """
+
+    def __init__(
+        self, names: tuple[str, ...], separated: NDArray[np.bool_], sets: Mapping[tuple[int, int], tuple[int, ...]]
+    ) -> None:
+        self._names = names
+        self._separated = np.triu(separated, k=1)
+        self._sets = dict(sets)
+        self._index = {name: k for k, name in enumerate(names)}
+
+    def __getitem__(self, pair: tuple[str, str]) -> tuple[str, ...]:
+        i, j = sorted((self._index[pair[0]], self._index[pair[1]]))
+        if not self._separated[i, j]:
+            raise KeyError(pair)
+        return tuple(self._names[k] for k in self._sets.get((i, j), ()))
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return ((self._names[i], self._names[j]) for i, j in np.argwhere(self._separated))
+
+    def __len__(self) -> int:
+        return int(self._separated.sum())
+
+    def __repr__(self) -> str:
+        return f"SeparatingSets({len(self)} pairs, {len(self._sets)} of them given other columns)"
+
+
+def _check_rows(data: Dataset, complete: int, rows_per_column: bool) -> list[str]:
+    p = len(data.names)
+    if complete < _FEWEST_ROWS:
+        most = max(data.columns.values(), key=lambda column: column.missing)
+        missing = f" ({most.missing:,} values of {most.name!r} are missing)" if most.missing else ""
+        raise DataError(
+            "E306",
+            f"{data.source} has {complete} complete rows{missing}; a search needs at least {_FEWEST_ROWS}.",
+            "Leave out columns with many missing values with data.select([...]), or add rows.",
+        )
+    if rows_per_column and complete <= p:
+        raise DataError(
+            "E308",
+            f"{data.source} has {complete:,} complete rows for {p:,} columns; this search needs more rows.",
+            "Select fewer columns, add rows, or use the search 'pc', which conditions on few columns at a time.",
+        )
+    warnings = []
+    if complete < data.n_rows:
+        warnings.append(f"{data.n_rows - complete:,} of {data.n_rows:,} rows have a missing value and were left out")
+    if complete <= p:
+        warnings.append(f"{complete:,} rows for {p:,} columns: only small conditioning sets can be tested")
+    return warnings
+
+
+def _constant(names: list[str], rows: int | None = None) -> DataError:
+    where = f" in the {rows:,} complete rows" if rows is not None else ""
+    verb = "s do" if len(names) > 1 else " does"
+    return DataError("E305", f"column{verb} not vary{where}: {quote_names(names)}.", _leave_out(names))
+
+
+def _refuse_copies(moments: Moments) -> None:
+    """Raise DataError for the first pair of columns that determine each other linearly."""
+    same = np.argwhere(np.triu(np.abs(moments.correlation) > SAME, k=1))
+    if same.size:
+        a, b = (moments.names[k] for k in same[0])
+        raise DataError(
+            "E307",
+            f"columns {a!r} and {b!r} are the same up to scale; which of them causes anything cannot be told.",
+            _leave_out([b]),
+        )
+
+
+def _refuse_same_codes(names: tuple[str, ...], codes: NDArray[np.int32], sizes: NDArray[np.int64]) -> None:
+    """Raise DataError for the first pair of discrete columns that are the same up to the names of their values."""
+    seen: dict[bytes, int] = {}
+    for column, row in enumerate(codes):
+        _, first, inverse = np.unique(row, return_index=True, return_inverse=True)
+        order = np.argsort(np.argsort(first)).astype(np.int32)
+        other = seen.setdefault(order[inverse].tobytes(), column)
+        if other != column:
+            raise DataError(
+                "E307",
+                f"columns {names[other]!r} and {names[column]!r} are the same up to the names of their values.",
+                _leave_out([names[column]]),
+            )
+
+
+def _leave_out(names: list[str]) -> str:
+    return f"Leave {'it' if len(names) == 1 else 'them'} out: data.select([...]) without {quote_names(names)}."
