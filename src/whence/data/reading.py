@@ -160,7 +160,8 @@ def _facts(name: str, values: pa.ChunkedArray, present: int) -> Facts:
     import pyarrow.compute as pc
 
     kind = values.type
-    distinct = pc.count_distinct(values, mode="only_valid").as_py()
+    plain = values.cast(kind.value_type) if pa.types.is_dictionary(kind) else values
+    distinct = pc.count_distinct(plain, mode="only_valid").as_py()
     if pa.types.is_floating(kind) and pc.any(pc.is_nan(values)).as_py():
         distinct -= 1
     if pa.types.is_dictionary(kind):
