@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, combinations
+from itertools import chain, combinations, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,3 +104,44 @@ def gives_the_effect(
         np.allclose(model.adjusted(treatments, outcome, adjustment), model.effect(treatments, outcome), atol=1e-7)
         for model in models
     )
+
+
+class BinaryModel:
+    """A random model of binary variables on an ADMG: every distribution is a table, so that formulas can be checked."""
+
+    def __init__(self, graph: Graph, rng: np.random.Generator) -> None:
+        hidden = [(edge.source, edge.target) for edge in graph.edges() if edge.is_bidirected]
+        self.names = [*graph.names, *(f"hidden {a} {b}" for a, b in hidden)]
+        parents = {name: list(graph.parents(name)) for name in graph.names}
+        for (a, b), name in zip(hidden, self.names[len(graph.names) :]):
+            parents[name] = []
+            parents[a].append(name)
+            parents[b].append(name)
+        self._factors = {name: (parents[name], rng.uniform(0.05, 0.95, (2,) * len(parents[name]))) for name in parents}
+        self.observational = self._joint({})
+
+    def _joint(self, do: dict[str, int]) -> NDArray[np.float64]:
+        """Return the truncated factorisation as one table, an axis for each name."""
+        states = np.indices((2,) * len(self.names))
+        table = np.ones((2,) * len(self.names))
+        for k, name in enumerate(self.names):
+            parents, rates = self._factors[name]
+            rate = rates[tuple(states[self.names.index(parent)] for parent in parents)]
+            factor = (states[k] == do[name]) if name in do else np.where(states[k] == 1, rate, 1 - rate)
+            table = table * factor
+        return table
+
+    def probability(self, values: dict[str, int], do: dict[str, int] | None = None) -> float:
+        """Return P(values | do)."""
+        table = self.observational if do is None else self._joint(do)
+        return float(table[tuple(values.get(name, slice(None)) for name in self.names)].sum())
+
+    def conditional(self, values: dict[str, int], given: dict[str, int]) -> float:
+        """Return P(values | given)."""
+        return self.probability({**values, **given}) / self.probability(given)
+
+
+def states(names: Sequence[str]) -> Iterator[dict[str, int]]:
+    """Yield all assignments of 0 and 1."""
+    for values in product((0, 1), repeat=len(names)):
+        yield dict(zip(names, values))
