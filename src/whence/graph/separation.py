@@ -23,8 +23,8 @@ def separated(graph: Graph, x: str | Collection[str], y: str | Collection[str], 
 def connected(graph: Graph, start: set[int], blockers: set[int]) -> set[int]:
     """Return the nodes that some walk, open given ``blockers``, joins to ``start``.
 
-    A walk is open if each inner collider is an ancestor of a blocker and no inner non-collider is one. A state is a node
-    and whether the walk arrives there with an arrowhead; each is visited once.
+    A walk is open if its inner colliders are ancestors of blockers and its other inner nodes are none. A state is a
+    node and whether the walk arrives there with an arrowhead; each is visited once.
     """
     opened = {graph.index(n) for n in graph.ancestors([graph.names[b] for b in blockers], include_self=True)}
     seen: set[tuple[int, bool]] = set()
