@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 
-
-def kernel(signature: Any = None, *, parallel: bool = False, inline: bool = False) -> Callable[[_F], _F]:
+def kernel(
+    signature: Any = None, *, parallel: bool = False, inline: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Compile a function to machine code, cached on disk, without the interpreter lock.
 
     An explicit signature keeps each kernel to one compiled version: callers pass C-contiguous arrays of that type.

@@ -136,7 +136,7 @@ def is_discrete(data: Dataset) -> bool:
             "E304",
             f"the table mixes categories ({quote_names(categories, 4)}) with numbers ({quote_names(numbers, 4)}); "
             "no test here takes both.",
-            "Select columns of one sort with data.select([...]), bin the numbers, or give each category as 0/1 columns.",
+            "Select columns of one sort with data.select([...]), bin the numbers, or give categories as 0/1 columns.",
         )
     return not numbers
 

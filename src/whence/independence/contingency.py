@@ -1,0 +1,133 @@
+"""Tests on counts: Pearson's chi-square and the likelihood ratio G2, within the strata of the columns given."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whence.data import as_dataset
+from whence.data.statistics import Codes
+from whence.errors import DataError
+from whence.independence._kernels_discrete import contingency_tests
+from whence.independence._queries import as_arrays
+from whence.independence.result import Query, TestResult
+from whence.registry import Card, Paper, register
+
+ROWS_PER_CELL = 5.0
+_KINDS = frozenset({"binary", "categorical", "ordinal", "count"})
+
+
+class _Contingency:
+    """Both tests; they differ in the statistic alone."""
+
+    card: ClassVar[Card]
+    pearson: ClassVar[bool]
+
+    def __init__(self, data: Any, *, rows_per_cell: float = ROWS_PER_CELL) -> None:
+        coded = data if isinstance(data, Codes) else as_dataset(data).codes()
+        rows = coded.codes[(coded.codes >= 0).all(axis=1)].T
+        if rows.shape[1] == 0:
+            raise DataError("E306", "there is no complete row to count.", "Leave out columns with many missing values.")
+        self.names: tuple[str, ...] = coded.names
+        self.codes: NDArray[np.int32] = np.ascontiguousarray(rows)
+        self.sizes: NDArray[np.int64] = self.codes.max(axis=1).astype(np.int64) + 1
+        self.rows_used: int = int(self.codes.shape[1])
+        self.rows_per_cell = rows_per_cell
+
+    @property
+    def most_cells(self) -> float:
+        """Cells that a conditional test may spread the rows over."""
+        return self.rows_used / self.rows_per_cell if self.rows_per_cell > 0 else 1e7
+
+    def __call__(self, x: str, y: str, given: Collection[str] = ()) -> TestResult:
+        """Test one pair; NaN where the set given is too fine for the rows, or determines x or y."""
+        statistic, freedom, p_value = self._test([(x, y, given)])[0]
+        return TestResult(float(p_value), float(statistic), self.rows_used, int(freedom))
+
+    def batch(self, queries: Sequence[Query]) -> NDArray[np.float64]:
+        """Return the p-values of many tests, shape (number of queries,)."""
+        return np.ascontiguousarray(self._test(queries)[:, 2])
+
+    def _test(self, queries: Sequence[Query]) -> NDArray[np.float64]:
+        arrays = as_arrays(self.names, queries)
+        found: NDArray[np.float64] = contingency_tests(self.codes, self.sizes, *arrays, self.pearson, self.most_cells)
+        return found
+
+
+@register(
+    Card(
+        name="chi-square",
+        family="test",
+        answers="Are two discrete columns independent once others are held fixed, by Pearson's statistic?",
+        assumes=frozenset({"discrete", "iid"}),
+        kinds=_KINDS,
+        output="p-value",
+        missing="complete-rows",
+        moments_only=True,
+        paper=Paper(
+            "Pearson",
+            "On the criterion that a given system of deviations from the probable in the case of a correlated system "
+            "of variables is such that it can be reasonably supposed to have arisen from random sampling",
+            1900,
+            "Philosophical Magazine 50, 157-175",
+        ),
+    )
+)
+class ChiSquare(_Contingency):
+    """Pearson's chi-square test of conditional independence.
+
+    Degrees of freedom count only rows and columns that occur, stratum by stratum. A conditional test whose table would
+    hold fewer than ``rows_per_cell`` rows a cell on average is not made: its p-value is NaN (Tsamardinos, Brown and
+    Aliferis 2006, section 4).
+
+    Parameters
+    ----------
+    data : Dataset, Codes, or anything `whence.read` takes
+        Discrete columns; complete rows are used.
+    rows_per_cell : float
+        Rows that a cell must hold on average; 0 for no limit. Tests without conditioning are always made.
+
+    Examples
+    --------
+    >>> coin = np.random.default_rng(0).integers(0, 2, 400)
+    >>> test = ChiSquare({"coin": coin, "copy": np.where(np.arange(400) % 5, coin, 1 - coin)})
+    >>> test("coin", "copy").p_value < 1e-9, test("coin", "copy").degrees_of_freedom
+    (True, 1)
+    """
+
+    pearson = True
+
+
+@register(
+    Card(
+        name="g-square",
+        family="test",
+        answers="Are two discrete columns independent once others are held fixed, by the likelihood ratio?",
+        assumes=frozenset({"discrete", "iid"}),
+        kinds=_KINDS,
+        output="p-value",
+        missing="complete-rows",
+        moments_only=True,
+        paper=Paper(
+            "Wilks",
+            "The large-sample distribution of the likelihood ratio for testing composite hypotheses",
+            1938,
+            "Annals of Mathematical Statistics 9, 60-62",
+        ),
+    )
+)
+class GSquare(_Contingency):
+    """The likelihood ratio test G2 of conditional independence; sparse counts are treated as in `ChiSquare`.
+
+    Examples
+    --------
+    >>> coin = np.random.default_rng(0).integers(0, 2, 400)
+    >>> test = GSquare({"coin": coin, "row": np.arange(400) % 2})
+    >>> 0 < test("coin", "row").p_value <= 1
+    True
+    """
+
+    pearson = False

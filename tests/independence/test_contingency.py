@@ -1,0 +1,109 @@
+"""Chi-square and G2 against scipy, their null distribution, and the rule for sparse counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import chi2, chi2_contingency, kstest
+
+from whence.data import read
+from whence.independence import ChiSquare, GSquare
+from whence.independence._kernels_discrete import chi_square_tail
+
+BOTH = pytest.mark.parametrize(("test", "power"), [(ChiSquare, "pearson"), (GSquare, "log-likelihood")])
+
+
+def columns(rng: np.random.Generator, n: int, sizes: dict[str, int]) -> dict[str, list[str]]:
+    return {name: [f"v{value}" for value in rng.integers(0, size, n)] for name, size in sizes.items()}
+
+
+@BOTH
+def test_marginal_test_equals_scipy(test, power):
+    data = columns(np.random.default_rng(1), 300, {"a": 3, "b": 4})
+    table = np.zeros((3, 4))
+    for a, b in zip(data["a"], data["b"]):
+        table[int(a[1:]), int(b[1:])] += 1
+    expected = chi2_contingency(table, correction=False, lambda_=power)
+    found = test(data)("a", "b")
+    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-10)
+    assert found.statistic == pytest.approx(expected.statistic, rel=1e-10)
+    assert found.degrees_of_freedom == expected.dof == 6
+
+
+@BOTH
+def test_conditional_test_adds_the_strata(test, power):
+    rng = np.random.default_rng(2)
+    data = columns(rng, 800, {"a": 3, "b": 2, "s": 3, "t": 2})
+    statistic = 0.0
+    for s in range(3):
+        for t in range(2):
+            rows = [k for k in range(800) if data["s"][k] == f"v{s}" and data["t"][k] == f"v{t}"]
+            table = np.zeros((3, 2))
+            for k in rows:
+                table[int(data["a"][k][1:]), int(data["b"][k][1:])] += 1
+            statistic += chi2_contingency(table, correction=False, lambda_=power).statistic
+    found = test(data)("a", "b", ["s", "t"])
+    assert found.statistic == pytest.approx(statistic, rel=1e-10)
+    assert found.degrees_of_freedom == 12
+    assert found.p_value == pytest.approx(chi2.sf(statistic, 12), rel=1e-9)
+
+
+def test_values_that_do_not_occur_take_no_degree_of_freedom():
+    data = {
+        "a": ["x", "y", "x", "y", "z", "z"] * 10,
+        "b": ["u", "u", "v", "v", "u", "v"] * 10,
+        "s": ["p", "p", "p", "p", "q", "q"] * 10,
+    }
+    test = GSquare(data)
+    assert test("a", "b").degrees_of_freedom == 2
+    assert test("a", "b", ["s"]).degrees_of_freedom == 1  # in stratum q only 'z' occurs, in p it does not
+
+
+def test_a_set_too_fine_for_the_rows_says_nothing_but_the_marginal_test_is_made():
+    rng = np.random.default_rng(0)
+    data = columns(rng, 100, {"a": 5, "b": 5, "s": 2})
+    test = GSquare(data)
+    assert test("a", "b").p_value <= 1  # 4 rows a cell
+    assert np.isnan(test("a", "b", ["s"]).p_value)
+    assert GSquare(data, rows_per_cell=1)("a", "b", ["s"]).p_value <= 1
+
+
+def test_a_set_that_determines_one_of_the_two_says_nothing():
+    data = columns(np.random.default_rng(0), 200, {"a": 2, "b": 2})
+    data["s"] = [f"w{value}" for value in data["a"]]
+    assert np.isnan(ChiSquare(data)("a", "b", ["s"]).p_value)
+
+
+@BOTH
+@pytest.mark.parametrize("conditional", [False, True])
+def test_p_values_are_uniform_under_the_null(test, power, conditional):
+    rng = np.random.default_rng(7)
+    found = []
+    for _ in range(400):
+        s = rng.integers(0, 2, 600)
+        a, b = ((rng.random(600) < 0.3 + 0.4 * s * conditional).astype(int) for _ in range(2))
+        data = read({"a": a, "b": b, "s": s}, kinds=dict.fromkeys("abs", "binary"))
+        found.append(test(data)("a", "b", ["s"] if conditional else []).p_value)
+    assert kstest(found, "uniform").pvalue > 0.01
+
+
+def test_batch_equals_single_calls_and_order_does_not_matter():
+    data = columns(np.random.default_rng(5), 500, {"a": 2, "b": 3, "c": 2, "d": 2})
+    test = ChiSquare(data)
+    queries = [("a", "b", ()), ("b", "d", ("c",)), ("d", "a", ("b", "c"))]
+    np.testing.assert_array_equal(test.batch(queries), [test(*query).p_value for query in queries])
+    assert test("b", "a", ["d", "c"]).p_value == pytest.approx(test("a", "b", ["c", "d"]).p_value)
+
+
+def test_missing_rows_are_left_out():
+    data = columns(np.random.default_rng(5), 100, {"a": 2, "b": 2})
+    data["a"][:10] = [None] * 10
+    assert GSquare(data).rows_used == 90
+
+
+def test_tail_of_the_chi_square_distribution_equals_scipy():
+    rng = np.random.default_rng(0)
+    freedom = rng.integers(1, 300, 2000).astype(float)
+    statistic = freedom * rng.uniform(0.01, 4, 2000)
+    found = [chi_square_tail(s, f) for s, f in zip(statistic, freedom)]
+    np.testing.assert_allclose(found, chi2.sf(statistic, freedom), rtol=1e-9, atol=1e-300)
