@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations, permutations, product
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -24,25 +24,73 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Models:
-    """All ADMGs over p nodes as linear models, and what is true of them. Arrays are indexed by model first."""
+    """Linear models on ADMGs over p nodes, and what is true of them. Arrays are indexed by model first."""
 
     names: tuple[str, ...]
+    weights: np.ndarray
+    covariance: np.ndarray
     ancestor: np.ndarray  # [m, i, j]: i is an ancestor of j
-    independent: np.ndarray  # [m, k]: the k-th statement (i, j, given)
+    independent: np.ndarray  # [m, k]: the k-th statement
     statements: list[tuple[int, int, tuple[int, ...]]]
-    valid: dict[tuple[int, int, tuple[int, ...]], np.ndarray]  # (x, y, adjustment) -> [m]
+
+    @classmethod
+    def on(cls, arrows: np.ndarray, shared: np.ndarray) -> Models:
+        """Draw weights for directed edges ``arrows`` and bidirected edges ``shared``, both of shape (m, p, p)."""
+        p = arrows.shape[1]
+        rng = np.random.default_rng(p)
+        weights = arrows * rng.uniform(0.4, 1.2, arrows.shape) * rng.choice([-1, 1], arrows.shape)
+        upper = np.triu(rng.uniform(0.2, 0.9, arrows.shape))
+        noise = shared * (upper + upper.transpose(0, 2, 1)) + np.eye(p) * rng.uniform(p, p + 2, (len(arrows), 1, 1))
+        total = np.linalg.inv(np.eye(p) - weights)
+        covariance = total.transpose(0, 2, 1) @ noise @ total
+        statements = [
+            (i, j, given) for i, j in combinations(range(p), 2) for given in subsets(_without(range(p), i, j))
+        ]
+        apart = np.stack([abs(_slope(covariance, (i, *given), j)[:, 0]) < TOLERANCE for i, j, given in statements], 1)
+        ancestor = np.linalg.inv(np.eye(p) - 0.1 * arrows) > TOLERANCE
+        return cls(tuple("abcdef"[:p]), weights, covariance, ancestor, apart, statements)
+
+    def valid(self, treatments: tuple[int, ...], outcome: int, adjustment: tuple[int, ...]) -> np.ndarray:
+        """Return for each model whether regression on treatments and adjustment set gives the true effect."""
+        k = len(treatments)
+        slopes = _slope(self.covariance, (*treatments, *adjustment), outcome)[:, :k]
+        mutilated = self.weights.copy()
+        mutilated[:, :, treatments] = 0
+        effect = np.linalg.inv(np.eye(len(self.names)) - mutilated)[:, treatments, outcome]
+        return (abs(slopes - effect) < TOLERANCE).all(axis=1)
+
+    def mag(self, m: int) -> np.ndarray:
+        """Return the marks of a model's MAG: adjacent if never independent, a tail at an ancestor."""
+        marks = np.zeros((len(self.names),) * 2, dtype=np.int8)
+        apart = {self.statements[k][:2] for k in np.flatnonzero(self.independent[m])}
+        for i, j in combinations(range(len(self.names)), 2):
+            if (i, j) not in apart:
+                marks[i, j] = Mark.TAIL if self.ancestor[m, j, i] else Mark.ARROW
+                marks[j, i] = Mark.TAIL if self.ancestor[m, i, j] else Mark.ARROW
+        return marks
 
 
-def _partial(covariance: np.ndarray, i: int, j: int, given: tuple[int, ...]) -> np.ndarray:
-    if not given:
-        return covariance[:, i, j]
-    inner = covariance[np.ix_(range(len(covariance)), given, given)]
-    left, right = covariance[:, i, given], covariance[:, given, j]
-    return covariance[:, i, j] - np.einsum("mk,mk->m", left, np.linalg.solve(inner, right[..., None])[..., 0])
+def _without(nodes, *left_out):
+    return [node for node in nodes if node not in left_out]
+
+
+def _slope(covariance: np.ndarray, regressors: tuple[int, ...], outcome: int) -> np.ndarray:
+    """Return the coefficients of a regression in every model, shape (m, number of regressors)."""
+    inner = covariance[np.ix_(range(len(covariance)), regressors, regressors)]
+    return np.linalg.solve(inner, covariance[:, regressors, outcome][..., None])[..., 0]
+
+
+def _questions(p: int):
+    """Yield treatments, outcome and the other nodes: every single treatment and every pair."""
+    for k in (1, 2):
+        for treatments in combinations(range(p), k):
+            for outcome in _without(range(p), *treatments):
+                yield treatments, outcome, _without(range(p), *treatments, outcome)
 
 
 @cache
 def all_models(p: int) -> Models:
+    """Return a model on each of the ADMGs over p nodes."""
     pairs = list(combinations(range(p), 2))
     directed, bidirected = [], []
     for ends in product((0, 1, 2), repeat=len(pairs)):
@@ -57,43 +105,14 @@ def all_models(p: int) -> Models:
                 shared[i, j] = shared[j, i] = is_there
             directed.append(arrows)
             bidirected.append(shared)
-    rng = np.random.default_rng(p)
-    arrows, shared = np.array(directed), np.array(bidirected)
-    weights = arrows * rng.uniform(0.4, 1.2, arrows.shape) * rng.choice([-1, 1], arrows.shape)
-    upper = np.triu(rng.uniform(0.2, 0.9, arrows.shape))
-    noise = shared * (upper + upper.transpose(0, 2, 1)) + np.eye(p) * rng.uniform(p, p + 2, (len(arrows), 1, 1))
-    total = np.linalg.inv(np.eye(p) - weights)
-    covariance = total.transpose(0, 2, 1) @ noise @ total
-    ancestor = np.linalg.inv(np.eye(p) - 0.1 * arrows) > TOLERANCE
-
-    statements = [
-        (i, j, given) for i, j in pairs for given in subsets([node for node in range(p) if node not in (i, j)])
-    ]
-    independent = np.stack([abs(_partial(covariance, *one)) < TOLERANCE for one in statements], axis=1)
-    valid = {}
-    for x, y in permutations(range(p), 2):
-        for given in subsets([node for node in range(p) if node not in (x, y)]):
-            slope = _partial(covariance, x, y, given) / _partial(covariance, x, x, given)
-            valid[x, y, given] = abs(slope - total[:, x, y]) < TOLERANCE
-    return Models(tuple("abcd"[:p]), ancestor, independent, statements, valid)
-
-
-def _mag(models: Models, m: int) -> np.ndarray:
-    """Return the marks of a model's MAG: adjacent if never independent, a tail at an ancestor."""
-    marks = np.zeros((len(models.names),) * 2, dtype=np.int8)
-    apart = {models.statements[k][:2] for k in np.flatnonzero(models.independent[m])}
-    for i, j in combinations(range(len(models.names)), 2):
-        if (i, j) not in apart:
-            marks[i, j] = Mark.TAIL if models.ancestor[m, j, i] else Mark.ARROW
-            marks[j, i] = Mark.TAIL if models.ancestor[m, i, j] else Mark.ARROW
-    return marks
+    return Models.on(np.array(directed), np.array(bidirected))
 
 
 @cache
 def _classes(p: int, kind: str) -> list[tuple[Graph, np.ndarray]]:
     """Return the graphs of a kind over p nodes, each with the models it stands for."""
     models = all_models(p)
-    mags = [_mag(models, m) for m in range(len(models.independent))]
+    mags = [models.mag(m) for m in range(len(models.independent))]
     groups = defaultdict(list)
     for m, marks in enumerate(mags):
         groups[models.independent[m].tobytes() if kind == "PAG" else marks.tobytes()].append(m)
@@ -111,19 +130,61 @@ def _classes(p: int, kind: str) -> list[tuple[Graph, np.ndarray]]:
 )
 def test_a_set_is_valid_exactly_if_it_is_valid_in_every_model_that_the_graph_stands_for(p, kind, step):
     models = all_models(p)
-    for graph, members in _classes(p, kind)[::step]:
-        for x, y in permutations(range(p), 2):
-            rest = [node for node in range(p) if node not in (x, y)]
+    for treatments, y, rest in _questions(p):
+        valid = {given: models.valid(treatments, y, given) for given in subsets(rest)}
+        affected = models.ancestor[:, treatments, y].any(axis=1)
+        for graph, members in _classes(p, kind)[::step]:
+            x, outcome = [models.names[node] for node in treatments], models.names[y]
             exists = False
-            for given in subsets(rest):
-                expected = bool(models.valid[x, y, given][members].all())
-                names = [models.names[node] for node in given]
-                got = is_valid_adjustment(graph, models.names[x], models.names[y], names)
-                assert got == expected, (graph, x, y, given)
+            for given, held in valid.items():
+                expected = bool(held[members].all())
+                got = is_valid_adjustment(graph, x, outcome, [models.names[node] for node in given])
+                assert got == expected, (graph, x, outcome, given)
                 exists |= expected
-            found = identify(graph, models.names[x], models.names[y])
+            found = identify(graph, x, outcome)
+            assert (found.strategy == "no-effect") == (not affected[members].any())
             assert found.identified == exists or found.strategy == "no-effect"
-            assert (found.strategy == "no-effect") == (not models.ancestor[members, x, y].any())
+
+
+def _random_class(seed: int, p: int) -> list[Graph]:
+    """Return the MAGs of a random class: all ancestral graphs on its adjacencies with its independences."""
+    rng = np.random.default_rng([13, seed])
+    upper = np.triu(np.ones((p, p), dtype=bool), k=1)
+    edges = np.ones((9, 2))
+    while len(edges) > 8:
+        arrows, hidden = upper & (rng.random((p, p)) < 0.5), upper & (rng.random((p, p)) < 0.15)
+        truth = Models.on(arrows[None], (hidden | hidden.T)[None])
+        edges = np.argwhere(np.triu(truth.mag(0) != 0))
+    directed, bidirected = [], []
+    for ends in product((0, 1, 2), repeat=len(edges)):
+        arrows, shared = np.zeros((p, p), dtype=bool), np.zeros((p, p), dtype=bool)
+        for (i, j), end in zip(edges, ends):
+            arrows[i, j], arrows[j, i] = end == 0, end == 1
+            shared[i, j] = shared[j, i] = end == 2
+        reach = np.linalg.matrix_power(np.eye(p) + arrows, p) > 0
+        if not (reach & reach.T & ~np.eye(p, dtype=bool)).any() and not (reach & shared).any():
+            directed.append(arrows)
+            bidirected.append(shared)
+    models = Models.on(np.array(directed), np.array(bidirected))
+    return [
+        Graph(models.names, models.mag(m), "MAG")
+        for m in np.flatnonzero((models.independent == truth.independent[0]).all(axis=1))
+    ]
+
+
+@pytest.mark.parametrize("seed", [*range(6), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(6, 80))])
+def test_a_set_is_valid_in_a_larger_pag_exactly_if_it_is_valid_in_every_mag_of_the_class(seed):
+    members = _random_class(seed, 5 + seed % 2)
+    marks = np.stack([member.marks for member in members])
+    pag = Graph(members[0].names, np.where((marks == marks[0]).all(axis=0), marks[0], Mark.CIRCLE), "PAG")
+    for treatments, y, rest in _questions(pag.n_nodes):
+        x, outcome = [pag.names[node] for node in treatments], pag.names[y]
+        exists = False
+        for given in subsets([pag.names[node] for node in rest]):
+            expected = all(is_valid_adjustment(member, x, outcome, given) for member in members)
+            assert is_valid_adjustment(pag, x, outcome, given) == expected, (pag, x, outcome, given)
+            exists |= expected
+        assert identify(pag, x, outcome, strategy="adjustment").identified == exists
 
 
 def test_the_number_of_markov_classes_is_the_known_one():
