@@ -131,8 +131,7 @@ def load(name: str, n: int | None = None, random_state: RandomState = 0) -> Data
     if n is not None and n < 1:
         raise DataError("E166", f"{n} rows of {name!r} were asked for.", "Ask for at least one row.")
     if example.package == "pgmpy":
-        drawn = network(name).sample(n or _SAMPLED_ROWS, random_state)
-        return drawn.with_roles(**example.roles) if example.roles else drawn
+        return network(name).sample(n or _SAMPLED_ROWS, random_state).with_roles(**example.roles).with_source(name)
     columns = _read_columns(example)
     if n is not None:
         columns = _some_rows(columns, n, name, random_state)
@@ -258,7 +257,8 @@ def _as_dataset(example: Example, columns: Mapping[str, np.ndarray]) -> Dataset:
     from whence.data import read
 
     table = pa.table({name: _arrow_column(values) for name, values in columns.items()})
-    return read(table, kinds=dict(example.kinds), roles=dict(example.roles), units=dict(example.units))
+    data = read(table, kinds=dict(example.kinds), roles=dict(example.roles), units=dict(example.units))
+    return data.with_source(example.name)
 
 
 def _arrow_column(values: np.ndarray) -> Any:
