@@ -135,7 +135,10 @@ def test_a_possibility_that_is_not_identified_makes_the_range_an_honest_no():
     assert identify(graph, "x", "y", observed=["x", "v", "y"]).identified
     found = identify(confounded, "x", "y", observed=["x", "v", "y"])
     assert found.strategy is None
-    assert "In one of the possibilities: The path 'x <- u -> y' stays open" in found.reason
+    assert (
+        "In one of the possibilities: No adjustment for measured variables closes the path 'x <- u -> y'"
+        in found.reason
+    )
 
 
 def test_a_star_of_many_open_edges_is_cut_off_with_a_reason():

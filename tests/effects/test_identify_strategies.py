@@ -105,16 +105,28 @@ def test_an_instrument_is_found_if_there_is_one_and_its_ratio_is_the_effect(seed
 def test_the_bow_has_no_answer_and_says_which_path_and_what_to_measure():
     found = identify(Graph.from_edges(["x -> y", "x <-> y"], kind="ADMG"), "x", "y")
     assert (found.identified, found.strategy, found.functional) == (False, None, False)
-    assert "'x <-> y' stays open" in found.reason
+    assert "closes the path 'x <-> y'" in found.reason
     assert "Measuring the hidden cause of 'x' and 'y' would settle it." in found.reason
 
 
 def test_the_reason_names_the_hidden_variable_that_would_settle_it():
     graph = Graph.from_edges(["age -> dose", "age -> pain", "dose -> pain", "site -> pain"])
     found = identify(graph, "dose", "pain", observed=["dose", "pain", "site"])
-    assert "The path 'dose <- age -> pain' stays open" in found.reason
+    assert "closes the path 'dose <- age -> pain'" in found.reason
     assert "Measuring 'age' would settle it." in found.reason
     assert identify(graph, "dose", "pain").adjustment == ("age", "site")  # site: for precision
+
+
+def test_the_reason_names_the_collider_that_must_be_closed_and_opened_at_once():
+    graph = Graph.from_edges(["x <-> c", "c <-> y", "c -> y", "x -> y"], kind="ADMG")
+    found = identify(graph, "x", "y")
+    assert found.reason.startswith("Closing the other paths opens the path 'x <-> c <-> y' at 'c'.")
+    assert "the hidden cause of 'x' and 'c' or the hidden cause of 'c' and 'y'" in found.reason
+
+
+def test_a_strategy_that_is_not_there_points_to_one_that_is():
+    graph = Graph.from_edges(["a -> x", "a -> y", "x -> y"])
+    assert "no front-door here. Adjusting for 'a'" in identify(graph, "x", "y", strategy="front-door").reason
 
 
 def test_smoking_and_tar():

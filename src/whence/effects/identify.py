@@ -83,7 +83,7 @@ def identify(
     ('age',)
     >>> hidden = identify(graph, "dose", "pain", observed=["dose", "pain"])
     >>> print(hidden.reason.split(".")[0])
-    The path 'dose <- age -> pain' stays open whatever measured variables are adjusted for
+    No adjustment for measured variables closes the path 'dose <- age -> pain'
     """
     if strategy is not None and strategy not in STRATEGIES:
         raise ParameterError(
@@ -216,13 +216,15 @@ def _functional(frame: Frame) -> bool | None:
 
 
 def _answer(question: Question, strategy: Strategy | None, reason: str, **fields: Any) -> Identification:
+    over_class = fields.get("adjustment_sets_over_class", ())
+    adjusted = bool(fields.get("adjustment")) or any(over_class)
     return Identification(
         treatment=" and ".join(question.treatments),
         outcome=question.outcome,
         identified=strategy is not None and strategy != "class-range",
         strategy=strategy,
         reason=reason,
-        assumptions=assumptions_of(question.graph.kind, strategy),
+        assumptions=assumptions_of(question.graph.kind, strategy, adjusted=adjusted),
         treatments=question.treatments,
         **fields,
     )

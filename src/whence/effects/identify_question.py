@@ -41,11 +41,11 @@ def read_question(
     ParameterError
         If the treatment is the outcome, is given twice or not at all, or one of the two is not measured.
     """
-    graph = getattr(graph, "graph", graph)
+    given, graph = graph, getattr(graph, "graph", graph)
     if not isinstance(graph, Graph):
         raise GraphError(
             "E401",
-            f"the graph is of type {type(graph).__name__}.",
+            f"the graph is of type {type(given).__name__}.",
             "Pass a whence.Graph, for example Graph.from_edges(['dose -> pain']), or the result of a search.",
         )
     treatments = (treatment,) if isinstance(treatment, str) else tuple(treatment)

@@ -27,9 +27,6 @@ _GRAPH_ASSUMPTIONS = {
 }
 _OVERLAP = "Every combination of the adjusted variables occurs at every value of the treatment (overlap)."
 _STRATEGY_ASSUMPTIONS: dict[Strategy, tuple[str, ...]] = {
-    "no-effect": (),
-    "adjustment": (_OVERLAP,),
-    "class-range": (_OVERLAP,),
     "front-door": (
         "The mediators carry the whole effect.",
         "Every value of the mediators occurs at every value of the treatment.",
@@ -51,7 +48,10 @@ INCONSISTENT_SENTENCE = (
 
 
 def open_path(frame: Frame) -> list[int] | None:
-    """Return a path that is not causal and stays open when all measured ancestors that may be are adjusted for."""
+    """Return a path that is not causal and stays open when all measured ancestors that may be are adjusted for.
+
+    If that set leaves a path open, so does every other (van der Zander, Liskiewicz & Textor 2019, section 5).
+    """
     model = frame.back_door
     given = model.ancestors([*frame.x, frame.y]) & frame.allowed
     return _connecting_path(model, frame.x, frame.y, given)
@@ -92,6 +92,19 @@ def _trace(
         state = before
 
 
+def _path_clause(frame: Frame) -> str | None:
+    """Say, without a full stop, which path no adjustment closes; None where adjustment closes all."""
+    path = open_path(frame)
+    if path is None:
+        return None
+    parents = frame.member.parents
+    colliders = {node for before, node, after in zip(path, path[1:], path[2:]) if {before, after} <= set(parents[node])}
+    if colliders:
+        at = quote_names(frame.names(colliders))
+        return f"Closing the other paths opens the path '{describe_path(frame, path)}' at {at}"
+    return f"No adjustment for measured variables closes the path '{describe_path(frame, path)}'"
+
+
 def describe_path(frame: Frame, path: list[int]) -> str:
     """Write a path with its arrows; a hidden common cause without a name becomes ``<->``."""
     names, text = frame.graph.names, ""
@@ -119,29 +132,28 @@ def settling_measurements(frame: Frame) -> list[str]:
         if find_adjustment(asked) is not None:
             shared = " and ".join(map(repr, frame.names(model.children[node])))
             found.append(repr(frame.graph.names[node]) if node < n_names else f"the hidden cause of {shared}")
-    return found[:_MOST_REMEDIES]
+        if len(found) == _MOST_REMEDIES:
+            break
+    return found
 
 
 def unidentified_sentence(frame: Frame, strategy: str | None) -> str:
     """Say why no strategy, or not the one that was asked for, gives the effect."""
-    if strategy == "class-range" and not frame.unsettled:
-        return "The graph settles every edge that matters here, so there is no class of answers to range over."
     if strategy == "no-effect":
         return f"There is a possibly directed path from {_treatments(frame)} to {_outcome(frame)}."
-    blocked = _blocked_sentence(frame) if not frame.unsettled else _unsettled_sentence(frame)
-    if strategy in (None, "adjustment"):
-        return blocked
-    return f"There is no {strategy} for it that this search finds. {blocked}"
+    if frame.y not in frame.causal:
+        return no_effect_sentence(frame)
+    if strategy == "class-range" and not frame.unsettled:
+        return "The graph settles every edge that matters here, so there is no class of answers to range over."
+    if (adjustment := find_adjustment(frame)) is not None:
+        return f"There is no {strategy} here. {adjustment_sentence(frame, frame.names(adjustment.preferred))}"
+    blocked = _unsettled_sentence(frame) if frame.unsettled else _blocked_sentence(frame)
+    return blocked if strategy in (None, "adjustment") else f"There is no {strategy} here. {blocked}"
 
 
 def _blocked_sentence(frame: Frame) -> str:
     """Say which path no adjustment blocks, whether any formula is left, and what to measure."""
-    parts = []
-    path = open_path(frame)
-    if path is not None:
-        parts.append(
-            f"The path '{describe_path(frame, path)}' stays open whatever measured variables are adjusted for."
-        )
+    parts = [f"{_path_clause(frame)}."]
     stuck = blocking_district(frame.member, frame.x, frame.y) if frame.single else None
     if frame.single and stuck is None:
         parts.append(
@@ -199,21 +211,20 @@ def adjustment_sentence(frame: Frame, adjustment: AdjustmentSet) -> str:
 
 def front_door_sentence(frame: Frame, mediators: AdjustmentSet, conditioning: AdjustmentSet) -> str:
     """Say why the front door is needed and what it rests on."""
+    one = len(mediators) == 1
     given = f", given {quote_names(conditioning)}" if conditioning else ""
-    verb = "carries" if len(mediators) == 1 else "carry"
     return (
-        f"{_open_path_clause(frame)}but {quote_names(mediators)} {verb} the whole effect and "
-        f"{'is' if len(mediators) == 1 else 'are'} free of the hidden causes{given} (front door)."
+        f"{_despite(frame)}{quote_names(mediators)} {'carries' if one else 'carry'} the whole effect and "
+        f"{'is' if one else 'are'} free of the hidden causes{given} (front door)."
     )
 
 
 def instrument_sentence(frame: Frame, instruments: AdjustmentSet, conditioning: AdjustmentSet) -> str:
     """Say why an instrument is needed and what it rests on."""
     given = f", given {quote_names(conditioning)}" if conditioning else ""
-    verb = "moves" if len(instruments) == 1 else "each move"
     return (
-        f"{_open_path_clause(frame)}but {quote_names(instruments)} {verb} {_outcome(frame)} "
-        f"through {_treatments(frame)} alone{given} (instrument)."
+        f"{_despite(frame)}{quote_names(instruments)} {'moves' if len(instruments) == 1 else 'each move'} "
+        f"{_outcome(frame)} through {_treatments(frame)} alone{given} (instrument)."
     )
 
 
@@ -235,11 +246,11 @@ def incomplete_range_sentence(frame: Frame, found: ClassRange) -> str:
     return f"{_unsettled_sentence(frame)} There are more than {MOST_POSSIBILITIES} possibilities to range over."
 
 
-def assumptions_of(kind: str, strategy: Strategy | None) -> tuple[str, ...]:
+def assumptions_of(kind: str, strategy: Strategy | None, *, adjusted: bool) -> tuple[str, ...]:
     """Return what must hold for the answer of a strategy, as plain sentences."""
     if strategy is None:
         return ()
-    return (_GRAPH_ASSUMPTIONS[kind], *_STRATEGY_ASSUMPTIONS[strategy])
+    return (_GRAPH_ASSUMPTIONS[kind], *_STRATEGY_ASSUMPTIONS.get(strategy, ()), *((_OVERLAP,) if adjusted else ()))
 
 
 def _treatments(frame: Frame) -> str:
@@ -250,6 +261,6 @@ def _outcome(frame: Frame) -> str:
     return quote_names([frame.graph.names[frame.y]])
 
 
-def _open_path_clause(frame: Frame) -> str:
-    path = open_path(frame)
-    return f"No adjustment blocks the path '{describe_path(frame, path)}', " if path else "Whatever adjustment does, "
+def _despite(frame: Frame) -> str:
+    clause = _path_clause(frame)
+    return f"{clause}, but " if clause else ""
