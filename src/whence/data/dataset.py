@@ -15,6 +15,7 @@ from whence.data.kinds import NUMERIC, Column, Kind
 from whence.data.memory import not_discrete, not_numeric
 from whence.data.statistics import Codes, Counts, Moments
 from whence.errors import DataError, quote_names
+from whence.parallel import RandomState, generator
 from whence.results import make_frame
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class Table(Protocol):
 
     def arrow(self, names: Sequence[str]) -> pa.Table:
         """Return columns as an Arrow table in memory."""
+
+    def sample(self, columns: Sequence[Column], rows: int, seed: int) -> pa.Table:
+        """Return about so many random rows as an Arrow table in memory, the same for the same seed."""
 
 
 class Dataset:
@@ -206,6 +210,18 @@ class Dataset:
 
         indices = np.asarray(rows)
         table = self.to_arrow().take(indices)
+        columns = [_recount(column, table) for column in self.columns.values()]
+        return self._like(table=MemoryTable(table), columns=columns, native=None)
+
+    def sample(self, rows: int, random_state: RandomState = None) -> Dataset:
+        """Return random rows in memory: exactly so many of a table in memory, about so many of one that is not.
+
+        A table beyond memory is scanned once and brings only the rows that are drawn.
+        """
+        from whence.data.memory import MemoryTable
+
+        seed = int(generator(random_state).integers(2**31))
+        table = self._table.sample(list(self.columns.values()), rows, seed)
         columns = [_recount(column, table) for column in self.columns.values()]
         return self._like(table=MemoryTable(table), columns=columns, native=None)
 

@@ -36,6 +36,11 @@ class MemoryTable:
         """Return columns as an Arrow table."""
         return self.table.select(list(names))
 
+    def sample(self, columns: Sequence[Column], rows: int, seed: int) -> pa.Table:
+        """Return random rows, in their order."""
+        chosen = np.random.default_rng(seed).permutation(self.n_rows)[:rows]
+        return self.arrow([column.name for column in columns]).take(np.sort(chosen))
+
     def floats(self, column: Column) -> NDArray[np.float64]:
         """Return a column as floats of shape (n,), NaN where missing; binary as 0 and 1, ordinal text as ranks."""
         key = (column.name, column.kind)

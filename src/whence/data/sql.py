@@ -92,6 +92,22 @@ class SqlTable:
             table[tuple(place[row[name]] for place, name in zip(places, names))] = row["_count"]
         return Counts(tuple(names), levels, table, int(table.sum()))
 
+    def sample(self, columns: Sequence[Column], rows: int, seed: int) -> pa.Table:
+        """Return about so many rows, chosen by a hash in one scan: every run chooses the same.
+
+        The hash is of a complete column of fractions, which spreads rows like chance; without one, of their position.
+        """
+        import ibis
+
+        names = [column.name for column in columns]
+        kept = self.relation.select(names)
+        spread = next((c.name for c in columns if c.kind is Kind.CONTINUOUS and not self._holes.get(c.name)), None)
+        share = max(1, self._rows // rows)
+        if spread is not None:
+            return kept.filter((kept[spread].cast("string") + f"/{seed}").hash().abs() % share == 0).to_pyarrow()
+        placed = kept.mutate(**{_BLOCK: ibis.row_number()})
+        return placed.filter((placed[_BLOCK] + seed).hash().abs() % share == 0).select(names).to_pyarrow()
+
     def _loaded(self, columns: Sequence[Column]) -> MemoryTable:
         return MemoryTable(self.arrow([column.name for column in columns]))
 

@@ -17,6 +17,18 @@ NEAR_COPY = 0.99
 COLLINEAR = 0.95
 
 
+def correlations(view: View) -> NDArray[np.float64]:
+    """Return the correlations of the numeric columns, shape (p, p).
+
+    Beyond memory they come from the moments of all complete rows, one aggregate query, unless most rows have gaps.
+    """
+    if not view.data.in_memory and view.numeric:
+        moments = view.data.moments(view.numeric)
+        if moments.n >= view.data.n_rows / 2:
+            return np.asarray(moments.correlation)
+    return pairwise_correlation(view.values)
+
+
 def pairwise_correlation(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return correlations of shape (p, p), each over the rows that both columns have; 0 where undefined."""
     present = ~np.isnan(values)
@@ -97,9 +109,9 @@ def collinearity(view: View, correlation: NDArray[np.float64]) -> tuple[CheckRes
     inflation = (vectors**2 / np.maximum(spectrum, floor)).sum(axis=1)
     limit = 1.0 / (1.0 - COLLINEAR)
     found = [view.numeric[place] for place in np.flatnonzero(inflation > limit)]
-    few_rows = len(view.rows) <= p
+    few_rows = view.data.n_rows <= p
     if few_rows:
-        sentence = f"There are no more rows ({len(view.rows)}) than numeric columns ({p}): all are collinear."
+        sentence = f"There are no more rows ({view.data.n_rows}) than numeric columns ({p}): all are collinear."
     elif found:
         sentence = (
             f"{len(found)} of {p} numeric columns are predicted by the others with R² above {COLLINEAR} "

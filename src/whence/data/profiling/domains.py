@@ -144,7 +144,7 @@ def drift(view: View, ranks: RankScores, *, ordered: bool, sorted_by: str | None
     differ by that alone, and the check informs and does not judge.
     """
     title = "Drift over the rows"
-    if len(view.rows) < _BLOCKS * 10 or not view.numeric or view.first is None:
+    if view.rows is None or len(view.rows) < _BLOCKS * 10 or not view.numeric:
         sentence = "Not applicable: too few rows, no numeric column, or rows without an order."
         return CheckResult("drift", title, None, sentence), {"drift": None, "drifting_columns": []}
     labels = view.rows * _BLOCKS // view.data.n_rows

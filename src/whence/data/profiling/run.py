@@ -81,7 +81,7 @@ def profile(
     view = make_view(table, rng, leave_out=outside)
     steps.add(columns.repeated_rows(view))
     steps.add(columns.far_values(view))
-    correlation = association.pairwise_correlation(view.values)
+    correlation = association.correlations(view)
     steps.add(association.near_duplicates(view, correlation))
     steps.add(association.collinearity(view, correlation))
     ranks = rank_scores(view.values)
@@ -114,7 +114,7 @@ def profile(
         diagnostics=tuple(steps.checks),
         facts=steps.facts,
         warnings=tuple(_warnings(steps.facts, domain)),
-        rows_tested=len(view.rows),
+        rows_tested=view.part.n_rows,
         rule=view.rule,
     )
 
@@ -158,7 +158,7 @@ def _time_column(table: Dataset, time: str | None) -> str | None:
 def _domain_labels(table: Dataset, view: View, domain: str | None) -> tuple[NDArray[np.int64], tuple[Any, ...]]:
     """Return the domain of every row of the view as a code, and the values behind the codes."""
     if domain is None:
-        return np.zeros(len(view.rows), dtype=np.int64), ()
+        return np.zeros(view.part.n_rows, dtype=np.int64), ()
     column = table.columns[domain]
     if column.kind in (Kind.CONTINUOUS, Kind.ID) or (column.distinct or 0) > _MOST_DOMAINS:
         raise DataError(

@@ -141,6 +141,8 @@ def _in_time_order(data: Dataset, view: View, time: str | None) -> tuple[NDArray
     names = [view.numeric[place] for place in view.smooth if view.numeric[place] != time]
     if not names:
         return nothing, [], "there is no continuous column"
+    if not data.in_memory:
+        return nothing, [], "rows beyond memory have no order"
     if time is None:
         values = view.first.numeric(names) if view.first is not None else nothing
     else:

@@ -41,8 +41,8 @@ class View:
         The same rows with all columns.
     first : Dataset or None
         As many rows from the start, which keep their neighbours; None where rows have no order.
-    rows : ndarray of int, shape (m,)
-        Which rows of the table ``values`` holds.
+    rows : ndarray of int, shape (m,), or None
+        Which rows of the table ``values`` holds; None where rows have no order.
     rule : str
         How the rows were chosen, in words.
     """
@@ -55,13 +55,8 @@ class View:
     smooth: NDArray[np.intp]
     part: Dataset
     first: Dataset | None
-    rows: NDArray[np.intp]
+    rows: NDArray[np.intp] | None
     rule: str
-
-    @property
-    def complete(self) -> bool:
-        """True if the tests see every row."""
-        return len(self.rows) == self.data.n_rows
 
 
 def make_view(data: Dataset, random_state: RandomState, leave_out: tuple[str, ...] = ()) -> View:
@@ -70,22 +65,32 @@ def make_view(data: Dataset, random_state: RandomState, leave_out: tuple[str, ..
     numeric = tuple(name for name, kind in kinds.items() if kind in NUMERIC and name not in leave_out)
     coded = tuple(name for name, kind in kinds.items() if kind is Kind.CATEGORICAL and name not in leave_out)
     wanted = min(MOST_ROWS, max(FEWEST_ROWS, MOST_CELLS // max(len(numeric) + len(coded), 1)))
-    if data.n_rows <= wanted:
-        rows, rule = np.arange(data.n_rows), f"all {data.n_rows:,} rows"
-    else:
-        rows = np.sort(generator(random_state).choice(data.n_rows, wanted, replace=False))
-        rule = f"a random {wanted:,} of {data.n_rows:,} rows"
-    part = data.take(rows)
+    part, first, rows = _choose_rows(data, wanted, generator(random_state))
+    whole = part.n_rows == data.n_rows
+    rule = f"all {data.n_rows:,} rows" if whole else f"a random {part.n_rows:,} of {data.n_rows:,} rows"
+    if not data.in_memory:
+        rule += ", correlations on all"
     values = part.numeric(numeric)
-    first = part if len(rows) == data.n_rows else data.take(np.arange(wanted))
     kept = [kinds[name] for name in numeric]
     smooth = [
         place
         for place, kind in enumerate(kept)
         if kind is Kind.CONTINUOUS or (kind is Kind.COUNT and _distinct(values[:, place]) >= _FEWEST_VALUES)
     ]
-    codes = part.codes(coded).codes if coded else np.zeros((len(rows), 0), dtype=np.int32)
+    codes = part.codes(coded).codes if coded else np.zeros((part.n_rows, 0), dtype=np.int32)
     return View(data, numeric, values, coded, codes, np.array(smooth, dtype=np.intp), part, first, rows, rule)
+
+
+def _choose_rows(
+    data: Dataset, wanted: int, rng: np.random.Generator
+) -> tuple[Dataset, Dataset | None, NDArray[np.intp] | None]:
+    """Return random rows, the first rows, and the positions of the random ones; rows in a database have no order."""
+    if not data.in_memory:
+        return data.sample(wanted, rng), None, None
+    if data.n_rows <= wanted:
+        return data, data, np.arange(data.n_rows)
+    rows = np.sort(rng.choice(data.n_rows, wanted, replace=False))
+    return data.take(rows), data.take(np.arange(wanted)), rows
 
 
 def _distinct(column: NDArray[np.float64]) -> int:
