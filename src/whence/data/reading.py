@@ -161,6 +161,7 @@ def _facts(name: str, values: pa.ChunkedArray, present: int) -> Facts:
 
     kind = values.type
     plain = values.cast(kind.value_type) if pa.types.is_dictionary(kind) else values
+    plain = plain.cast(pa.string()) if pa.types.is_null(kind) else plain
     distinct = pc.count_distinct(plain, mode="only_valid").as_py()
     if pa.types.is_floating(kind) and pc.any(pc.is_nan(values)).as_py():
         distinct -= 1

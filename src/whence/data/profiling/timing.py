@@ -11,7 +11,7 @@ from whence.data.dataset import Dataset
 from whence.data.kinds import DISCRETE, Kind
 from whence.data.profiling.multiple import benjamini_yekutieli
 from whence.data.profiling.series import MOST_SERIES, LagChoice, choose_lag, dickey_fuller, kpss, ljung_box
-from whence.data.profiling.view import View
+from whence.data.profiling.view import View, unit_range
 from whence.errors import quote_names
 from whence.results import CheckResult
 
@@ -47,7 +47,7 @@ def row_order(view: View, time: str | None) -> tuple[CheckResult, dict[str, Any]
     if view.first is None or view.first.n_rows < _FEWEST_STEPS or not names:
         sentence = "Not applicable: too few rows, no continuous column, or rows without an order."
         return CheckResult("row-order", title, None, sentence), facts
-    values = view.first.numeric(names)
+    values = unit_range(view.first.numeric(names))
     sorting = _sorting_column(view.first)
     if sorting is not None:
         values = _within(values, sorting[1])
@@ -144,13 +144,13 @@ def _in_time_order(data: Dataset, view: View, time: str | None) -> tuple[NDArray
     if not data.in_memory:
         return nothing, [], "rows beyond memory have no order"
     if time is None:
-        values = view.first.numeric(names) if view.first is not None else nothing
+        values = unit_range(view.first.numeric(names)) if view.first is not None else nothing
     else:
         clock = _clock(data, time)
         if len(np.unique(clock)) < len(clock):
             return nothing, [], f"several rows share a value of {time!r} (a panel, or a coarse clock)"
         rows = np.argsort(clock, kind="stable")[:_MOST_STEPS]
-        values = data.select(names).take(rows).numeric(names)
+        values = unit_range(data.select(names).take(rows).numeric(names))
     if len(values) < _FEWEST_STEPS:
         return nothing, [], f"fewer than {_FEWEST_STEPS} steps"
     if np.isnan(values).mean() > 0.3:

