@@ -146,6 +146,18 @@ def test_a_set_is_valid_exactly_if_it_is_valid_in_every_model_that_the_graph_sta
             assert found.identified == exists or found.strategy == "no-effect"
 
 
+def test_where_a_pag_gives_no_answer_some_model_of_it_has_no_valid_set():
+    """So that a range over the class could not be complete: the reason why none is given."""
+    models = all_models(4)
+    for treatments, y, rest in _questions(4):
+        if treatments > (0,):
+            continue  # the classes of four nodes come with all their renamings: one treatment stands for all
+        any_valid = np.stack([models.valid(treatments, y, given) for given in subsets(rest)]).any(axis=0)
+        for graph, members in _classes(4, "PAG"):
+            if not identify(graph, [models.names[node] for node in treatments], models.names[y]).estimable:
+                assert not any_valid[members].all()
+
+
 def _random_class(seed: int, p: int) -> list[Graph]:
     """Return the MAGs of a random class: all ancestral graphs on its adjacencies with its independences."""
     rng = np.random.default_rng([13, seed])

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from whence.effects.identify_model import DirectedModel
+from whence.registry import Card, Paper, register
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,20 @@ def project(model: DirectedModel) -> Projection:
     return Projection(parents, tuple(group for group in groups if len(group) > 1))
 
 
+@register(
+    Card(
+        name="id-algorithm",
+        family="identifier",
+        answers="Does any formula in the distribution of the measured variables give the effect?",
+        output="a verdict",
+        paper=Paper(
+            "Huang & Valtorta",
+            "Pearl's calculus of intervention is complete",
+            2006,
+            "Uncertainty in Artificial Intelligence",
+        ),
+    )
+)
 def blocking_district(model: DirectedModel, treatments: Iterable[int], outcome: int) -> set[int] | None:
     """Return None where P(outcome | do(treatments)) is identified, else the district that does not come apart.
 
