@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dpstrf
 
 from whence.data import Dataset, Kind, as_dataset
-from whence.data.statistics import Moments
+from whence.data.statistics import Codes, Moments
 from whence.errors import DataError, ParameterError, quote_names
 from whence.graph import Knowledge
 from whence.registry import Card
@@ -68,6 +68,10 @@ class DiscreteInput:
     def rows_used(self) -> int:
         """Complete rows."""
         return int(self.codes.shape[1])
+
+    def as_codes(self) -> Codes:
+        """Return what a test on counts takes; the values behind the codes are not kept."""
+        return Codes(self.codes.T, ((),) * len(self.names), self.names)
 
 
 @dataclass(frozen=True)

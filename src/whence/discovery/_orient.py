@@ -1,0 +1,209 @@
+"""From a skeleton to an equivalence class: colliders by majority, then the nearest class that contradicts none of them.
+
+Every step is independent of the order of the columns but for exact ties, which go by position.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whence.discovery._kernels_pc import direct_colliders, nearest_extension
+from whence.discovery._scan import Booleans, Integers, Neighbours, Scanner
+from whence.discovery._skeleton import Skeleton
+from whence.errors import GraphError
+from whence.graph import Mark
+from whence.graph.orientation import Marks, cpdag_of_dag, extension, meek, topological_order
+from whence.graph.validation import find_cycle
+
+ColliderRule = Literal["majority", "sepset"]
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """An equivalence class (with the knowledge added, if any) and what had to give way on the way to it.
+
+    Attributes
+    ----------
+    marks : int8 array, shape (p, p)
+    complete : bool
+        Whether the marks are exactly those of an equivalence class, knowledge having directed nothing more.
+    colliders : int
+        Triples that the tests say are colliders.
+    dropped : int
+        Those that contradict stronger ones or the knowledge.
+    added : int
+        Triples that must be colliders in any graph with this skeleton and these directions although no test says so.
+    tests : int
+    """
+
+    marks: Marks
+    complete: bool
+    colliders: int
+    dropped: int
+    added: int
+    tests: int
+
+
+def orient(
+    skeleton: Skeleton,
+    scan: Scanner,
+    alpha: float,
+    forbidden: Booleans,
+    *,
+    rule: ColliderRule,
+    max_depth: int | None,
+    most_sets: float,
+) -> Orientation:
+    """Direct what can be directed.
+
+    Colliders are directed in order of the evidence for them: the smaller the share of separating sets that hold the
+    middle column, then the more separating sets, then the weaker the dependence left. One that would turn an arrow
+    around or close a cycle is dropped. If no graph has exactly the colliders that remain, the class of the graph that
+    agrees with all of them and has the fewest others is taken.
+
+    Parameters
+    ----------
+    forbidden : bool array, shape (p, p)
+        ``[i, j]`` for ``i -> j``; holds the reverse of what is required.
+    rule : {"majority", "sepset"}
+        ``majority`` (Colombo and Maathuis 2014): a collider if the middle column is in fewer than half of all the
+        separating sets among neighbours. ``sepset``: if it is in none of those that were found at the size that
+        separated the pair.
+    """
+    adjacency = skeleton.adjacency
+    known = adjacency & forbidden.T & ~forbidden
+    marks = np.where(adjacency, np.int8(Mark.TAIL), np.int8(Mark.NONE))
+    marks[known] = Mark.ARROW
+    triples, tests = _colliders(skeleton, scan, alpha, forbidden, rule, max_depth, most_sets)
+    kept = np.zeros(len(triples), dtype=np.bool_)
+    near = Neighbours.of(adjacency)
+    count = direct_colliders(marks, near.start, near.nodes, triples, kept)
+    closed, added = _complete(marks, known)
+    complete = not known.any() or np.array_equal(closed, cpdag_of_dag(extension(closed)))
+    return Orientation(closed, bool(complete), len(triples), len(triples) - count, added, tests)
+
+
+def _complete(marks: Marks, known: Booleans) -> tuple[Marks, int]:
+    """Close under Meek's rules; where that leads to no graph, take the class of the nearest one."""
+    closed = meek(marks)
+    try:
+        extension(closed)
+    except GraphError:
+        graph = marks.copy()
+        added = nearest_extension(graph)
+        closed = cpdag_of_dag(graph == Mark.ARROW)
+        closed[known] = Mark.ARROW
+        return meek(closed), int(added)
+    return closed, 0
+
+
+def _colliders(
+    skeleton: Skeleton,
+    scan: Scanner,
+    alpha: float,
+    forbidden: Booleans,
+    rule: ColliderRule,
+    max_depth: int | None,
+    most_sets: float,
+) -> tuple[Integers, int]:
+    """Return the triples (a, b, c) with ``a -> b <- c``, surest first, shape (k, 3), and how many tests were made."""
+    pairs, mids = unshielded(skeleton.adjacency)
+    share, sets, statistic, tests = _shares(skeleton, scan, alpha, forbidden, rule, max_depth, most_sets, pairs, mids)
+    owner = np.repeat(np.arange(len(pairs)), np.diff(mids.start))
+    a, c = pairs[owner].T if len(owner) else np.zeros((2, 0), np.int64)
+    b = mids.nodes
+    chosen = (share < 0.5) & ~forbidden[a, b] & ~forbidden[c, b]
+    order = np.lexsort((statistic[owner], -sets[owner], share))
+    order = order[chosen[order]]
+    return np.column_stack([a, b, c])[order].astype(np.int64).reshape(-1, 3), tests
+
+
+def _shares(
+    skeleton: Skeleton,
+    scan: Scanner,
+    alpha: float,
+    forbidden: Booleans,
+    rule: ColliderRule,
+    max_depth: int | None,
+    most_sets: float,
+    pairs: Integers,
+    mids: Neighbours,
+) -> tuple[NDArray[np.float64], Integers, NDArray[np.float64], int]:
+    """Return for each mid the share of separating sets that hold it; and by pair the number of sets and a statistic."""
+    containing = np.zeros(len(mids.nodes), np.int64)
+    separating = np.zeros(len(pairs), np.int64)
+    statistic = np.zeros(len(pairs))
+    tests = 0
+    deepest = scan.deepest if max_depth is None else min(scan.deepest, max_depth)
+    level = skeleton.level[pairs[:, 0], pairs[:, 1]]
+    for size in [-2] if rule == "majority" else np.unique(level):
+        rows = np.arange(len(pairs)) if rule == "majority" else np.flatnonzero(level == size)
+        sizes = (0, deepest) if rule == "majority" else (max(int(size), 0), max(int(size), 0))
+        adjacency = skeleton.adjacency if rule == "majority" else skeleton.adjacency_at(max(int(size), 0))
+        near = Neighbours.of(adjacency & ~forbidden.T)
+        sizes = (sizes[0], min(sizes[1], near.most))
+        chosen, places = _take(mids, rows)
+        found = scan(pairs[rows], near, sizes, alpha, most_sets, chosen)
+        containing[places], separating[rows], statistic[rows] = found.containing, found.separating, found.statistic
+        tests += found.tests
+    share = np.full(len(mids.nodes), 0.5)
+    owner = np.repeat(np.arange(len(pairs)), np.diff(mids.start))
+    seen = separating[owner] > 0
+    share[seen] = containing[seen] / separating[owner][seen]
+    for place in np.flatnonzero(~seen):
+        # No set of final neighbours separates the pair: what separated it while searching decides.
+        i, j = (int(node) for node in pairs[owner[place]])
+        if skeleton.level[i, j] >= 0:
+            share[place] = float(mids.nodes[place] in skeleton.sets.get((i, j), ()))
+    return share, separating, np.nan_to_num(statistic, nan=np.inf), tests
+
+
+def _take(lists: Neighbours, rows: Integers) -> tuple[Neighbours, Integers]:
+    """Return some of the lists, and where their nodes stand in the whole."""
+    length = np.diff(lists.start)[rows]
+    start = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+    places = np.repeat(lists.start[rows] - start[:-1], length) + np.arange(start[-1])
+    return Neighbours(start, lists.nodes[places]), places
+
+
+def unshielded(adjacency: Booleans) -> tuple[Integers, Neighbours]:
+    """Return the pairs that are not joined but share a neighbour, shape (k, 2), and for each those neighbours."""
+    near = Neighbours.of(adjacency)
+    p = len(adjacency)
+    keys, mids = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for mid in range(p):
+        nodes = near[mid]
+        i, j = np.triu_indices(len(nodes), k=1)
+        a, c = nodes[i], nodes[j]
+        apart = ~adjacency[a, c]
+        keys.append(a[apart] * p + c[apart])
+        mids.append(np.full(int(apart.sum()), mid, np.int64))
+    key, mid_nodes = np.concatenate(keys), np.concatenate(mids)
+    order = np.argsort(key, kind="stable")
+    found, counts = np.unique(key, return_counts=True)
+    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return np.column_stack(np.divmod(found, p)).astype(np.int64).reshape(-1, 2), Neighbours(start, mid_nodes[order])
+
+
+def break_cycles(skeleton: Skeleton, required: Booleans, forbidden: Booleans) -> tuple[Skeleton, list[tuple[int, int]]]:
+    """Remove edges until the directions that knowledge leaves open make no cycle; return which were removed.
+
+    Of the edges on a cycle that are not required, the one with the largest p-value goes.
+    """
+    adjacency = skeleton.adjacency.copy()
+    removed = []
+    while True:
+        known = adjacency & forbidden.T & ~forbidden
+        if topological_order(known) is not None:
+            break
+        cycle = [int(node) for node in find_cycle(tuple(map(str, range(len(known)))), known)]
+        open_edges = [(a, b) for a, b in pairwise(cycle) if not required[a, b]]
+        weakest = max(open_edges, key=lambda edge: skeleton.p_values.get((min(edge), max(edge)), 0.0))
+        adjacency[weakest] = adjacency[weakest[::-1]] = False
+        removed.append((min(weakest), max(weakest)))
+    return replace(skeleton, adjacency=adjacency), removed

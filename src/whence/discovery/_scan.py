@@ -1,0 +1,238 @@
+"""All conditioning sets of many pairs at once: compiled for the library's own tests, plain Python for any other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from whence.discovery._kernels_pc import scan
+from whence.independence import ChiSquare, FisherZ, GSquare, IndependenceTest
+
+Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Lists of neighbours: those of column v are ``nodes[start[v]:start[v + 1]]``, ascending."""
+
+    start: Integers
+    nodes: Integers
+
+    @classmethod
+    def of(cls, adjacency: Booleans) -> Neighbours:
+        """List the neighbours in a matrix of shape (p, p)."""
+        rows, nodes = np.nonzero(adjacency)
+        start = np.searchsorted(rows, np.arange(len(adjacency) + 1))
+        return cls(start.astype(np.int64), nodes.astype(np.int64))
+
+    def __getitem__(self, node: int) -> Integers:
+        return self.nodes[self.start[node] : self.start[node + 1]]
+
+    @property
+    def most(self) -> int:
+        """Neighbours of the column that has the most."""
+        return int(np.diff(self.start).max(initial=0))
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What the sets of k pairs said.
+
+    Attributes
+    ----------
+    p_value, statistic : shape (k,)
+        Of the set with the largest p-value; NaN where no set could be tested.
+    sets : list of tuple of int, length k
+        That set.
+    separating : shape (k,)
+        How many sets had a p-value above the level.
+    containing : shape (length of mids,)
+        How many of those hold each mid.
+    tests, stopped : int
+        Tests made; sides of a pair with too many sets to try all.
+    """
+
+    p_value: NDArray[np.float64]
+    statistic: NDArray[np.float64]
+    size: Integers
+    members: Integers
+    separating: Integers
+    containing: Integers
+    tests: int
+    stopped: int
+
+    def set_of(self, pair: int) -> tuple[int, ...]:
+        """Return the set with the largest p-value for one pair."""
+        return tuple(int(node) for node in self.members[pair, : self.size[pair]])
+
+
+class Scanner(Protocol):
+    """Tries sets of neighbours of ``sizes[0]`` to ``sizes[1]`` columns for each pair."""
+
+    @property
+    def deepest(self) -> int:
+        """Columns that can at most be conditioned on."""
+
+    def __call__(
+        self,
+        pairs: Integers,
+        near: Neighbours,
+        sizes: tuple[int, int],
+        alpha: float,
+        most_sets: float,
+        mids: Neighbours,
+    ) -> Scan:
+        """Test pairs of shape (k, 2); ``mids`` lists by pair the columns to look for in separating sets."""
+
+
+def no_mids(pairs: Integers) -> Neighbours:
+    """Return empty lists for as many pairs."""
+    return Neighbours(np.zeros(len(pairs) + 1, np.int64), np.zeros(0, np.int64))
+
+
+def scanner_of(test: IndependenceTest) -> Scanner:
+    """Return the compiled scanner of the library's own tests, the plain one for any other."""
+    if isinstance(test, FisherZ):
+        return GaussianScanner(test)
+    return DiscreteScanner(test) if isinstance(test, (ChiSquare, GSquare)) else PlainScanner(test)
+
+
+class GaussianScanner:
+    """Partial correlations from one correlation matrix."""
+
+    def __init__(self, test: FisherZ) -> None:
+        self.test = test
+        self.deepest = min(test.rows_used - 4, len(test.names) - 2)
+
+    def __call__(
+        self,
+        pairs: Integers,
+        near: Neighbours,
+        sizes: tuple[int, int],
+        alpha: float,
+        most_sets: float,
+        mids: Neighbours,
+    ) -> Scan:
+        """Compare the absolute z with the two-sided quantile of the normal distribution."""
+        root = np.sqrt(np.maximum(self.test.rows_used - 3.0 - np.arange(sizes[1] + 1), 0.0))
+        codes, levels = np.zeros((1, 1), np.int32), np.ones(1, np.int64)
+        data = (True, self.test.correlation, root, codes, levels, False, 0.0)
+        found, evidence = _compiled(data, pairs, near, sizes, float(ndtri(alpha / 2)), most_sets, mids)
+        return Scan(2.0 * ndtr(evidence[:, 0]), evidence[:, 1], **found)
+
+
+class DiscreteScanner:
+    """Contingency tables from codes."""
+
+    def __init__(self, test: ChiSquare | GSquare) -> None:
+        self.test = test
+        # Each column given has two values or more, so that larger sets are too fine for the rows in any case.
+        self.deepest = min(len(test.names) - 2, max(int(math.log2(max(test.most_cells / 4, 1.0))), 0))
+
+    def __call__(
+        self,
+        pairs: Integers,
+        near: Neighbours,
+        sizes: tuple[int, int],
+        alpha: float,
+        most_sets: float,
+        mids: Neighbours,
+    ) -> Scan:
+        """Compare p-values with the level."""
+        test = self.test
+        nothing = np.zeros((1, 1))
+        data = (False, nothing, nothing[0], test.codes, test.sizes, test.pearson, test.most_cells)
+        found, evidence = _compiled(data, pairs, near, sizes, alpha, most_sets, mids)
+        return Scan(evidence[:, 0], evidence[:, 1], **found)
+
+
+def _compiled(
+    data: tuple[Any, ...],
+    pairs: Integers,
+    near: Neighbours,
+    sizes: tuple[int, int],
+    least: float,
+    most_sets: float,
+    mids: Neighbours,
+) -> tuple[dict[str, Any], NDArray[np.float64]]:
+    k = len(pairs)
+    evidence = np.empty((k, 2))
+    found: dict[str, Any] = {
+        "size": np.zeros(k, np.int64),
+        "members": np.zeros((k, max(sizes[1], 1)), np.int64),
+        "separating": np.zeros(k, np.int64),
+        "containing": np.zeros(len(mids.nodes), np.int64),
+    }
+    lists = (np.ascontiguousarray(pairs), near.start, near.nodes, *sizes, least, most_sets, mids.start, mids.nodes)
+    found["tests"], found["stopped"] = scan(*data, *lists, evidence, *found.values())
+    return found, evidence
+
+
+class PlainScanner:
+    """Any test, one call at a time: the reference that the compiled scanners are compared with."""
+
+    def __init__(self, test: IndependenceTest) -> None:
+        self.test = test
+        self.deepest = len(test.names) - 2
+
+    def __call__(
+        self,
+        pairs: Integers,
+        near: Neighbours,
+        sizes: tuple[int, int],
+        alpha: float,
+        most_sets: float,
+        mids: Neighbours,
+    ) -> Scan:
+        """Call the test for every set."""
+        k = len(pairs)
+        found = Scan(
+            p_value=np.full(k, np.nan),
+            statistic=np.full(k, np.nan),
+            size=np.zeros(k, np.int64),
+            members=np.zeros((k, max(sizes[1], 1)), np.int64),
+            separating=np.zeros(k, np.int64),
+            containing=np.zeros(len(mids.nodes), np.int64),
+            tests=0,
+            stopped=0,
+        )
+        tests = stopped = 0
+        names = self.test.names
+        for q, (x, y) in enumerate(pairs.tolist()):
+            wanted = mids[q].tolist()
+            for given in _sets(x, y, near, sizes, most_sets):
+                if given is None:
+                    stopped += 1
+                    continue
+                tests += 1
+                result = self.test(names[x], names[y], tuple(names[node] for node in given))
+                if math.isnan(found.p_value[q]) or result.p_value > found.p_value[q]:
+                    found.p_value[q], found.statistic[q] = result.p_value, result.statistic
+                    found.size[q] = len(given)
+                    found.members[q, : len(given)] = given
+                if result.p_value > alpha:
+                    found.separating[q] += 1
+                    for node in set(given).intersection(wanted):
+                        found.containing[mids.start[q] + wanted.index(node)] += 1
+        return replace(found, tests=tests, stopped=stopped)
+
+
+def _sets(
+    x: int, y: int, near: Neighbours, sizes: tuple[int, int], most_sets: float
+) -> Iterator[tuple[int, ...] | None]:
+    """Yield the sets of neighbours of x, then of y; None where a side has too many of a size."""
+    for side, (centre, other) in enumerate(((x, y), (y, x))):
+        candidates = [node for node in near[centre].tolist() if node != other]
+        for size in range(max(sizes[0], side), min(sizes[1], len(candidates)) + 1):
+            if math.comb(len(candidates), size) > most_sets:
+                yield None
+                break
+            yield from combinations(candidates, size)
