@@ -17,17 +17,17 @@ Marks = NDArray[np.int8]
 
 
 def meek(marks: Marks) -> Marks:
-    """Return the marks closed under Meek's four rules.
+    """Return the marks closed under Meek's four rules (Meek 1995, figure 1).
 
     Parameters
     ----------
     marks : int8 array, shape (p, p)
         Directed and undirected edges only.
     """
-    from whence.graph._kernels import close_under_meek
+    from whence.graph._kernels import meek_lists
 
     closed = np.array(marks, dtype=np.int8, order="C")
-    close_under_meek(closed)
+    meek_lists(closed, *neighbour_lists(closed))
     return closed
 
 
@@ -39,12 +39,11 @@ def cpdag_of_dag(adjacency: NDArray[np.bool_]) -> Marks:
     adjacency : bool array, shape (p, p)
         ``adjacency[i, j]`` is True for ``i -> j``.
     """
-    from whence.graph._kernels import close_under_meek, mark_colliders
+    from whence.graph._kernels import class_of_dag
 
-    dag = np.array(adjacency, dtype=np.int8, order="C")
+    dag = marks_of_dag(adjacency)
     marks = np.zeros_like(dag)
-    mark_colliders(dag, marks)
-    close_under_meek(marks)
+    class_of_dag(dag, marks, *neighbour_lists(dag))
     return marks
 
 
@@ -56,16 +55,27 @@ def extension(marks: Marks) -> NDArray[np.bool_]:
     GraphError
         If there is none.
     """
-    from whence.graph._kernels import extend
+    from whence.graph._kernels import extend_lists
 
     directed = np.array(marks, dtype=np.int8, order="C")
-    if not extend(directed):
+    if not extend_lists(directed, *neighbour_lists(directed)):
         raise GraphError(
             "E210",
             "the graph has no consistent extension to a DAG: some directions contradict each other.",
             "Remove a direction or an edge; Graph.edges() lists them.",
         )
     return directed == Mark.ARROW
+
+
+def neighbour_lists(marks: Marks) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return the neighbours of every node, shape (p, largest degree), and how many each has, shape (p,)."""
+    from whence.graph._kernels import list_neighbours
+
+    p = len(marks)
+    widest = int(np.count_nonzero(marks, axis=1).max(initial=0))
+    near, degree = np.empty((p, max(widest, 1)), dtype=np.int32), np.empty(p, dtype=np.int32)
+    list_neighbours(np.ascontiguousarray(marks, dtype=np.int8), near, degree)
+    return near, degree
 
 
 def marks_of_dag(adjacency: NDArray[np.bool_]) -> Marks:

@@ -1,0 +1,128 @@
+"""GES: the equivalence class with the best score, climbed edge by edge."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, ClassVar
+
+import numpy as np
+
+from whence.discovery._kernels_ges import search_classes
+from whence.discovery._score_search import ScoreName, check_settings, narrow, result_of, score_input
+from whence.discovery.result import DiscoveryResult
+from whence.graph import Knowledge
+from whence.graph.orientation import cpdag_of_dag, neighbour_lists
+from whence.registry import Card, Paper, register
+
+CARD = Card(
+    name="ges",
+    family="search",
+    answers="Which class of graphs explains the table best, by a score that charges for each edge?",
+    assumes=frozenset({"linear", "gaussian", "acyclic", "no-hidden-causes", "iid"}),
+    kinds=frozenset({"continuous", "count", "ordinal", "binary", "categorical"}),
+    output="CPDAG",
+    missing="complete-rows",
+    knowledge=frozenset({"required", "forbidden", "tiers", "roots", "leaves"}),
+    moments_only=True,
+    paper=Paper("Chickering", "Optimal structure identification with greedy search", 2002, "JMLR 3, 507-554"),
+)
+
+
+@register(CARD)
+class GES:
+    """Greedy equivalence search.
+
+    From the empty graph (or the required edges), the insertion that raises the score most is made until none does, then
+    the deletion. Each step moves between equivalence classes: no direction is claimed that the score cannot tell.
+
+    Parameters
+    ----------
+    score : {"auto", "bic", "bdeu"}
+        Gaussian BIC on numbers, discrete BIC on categories, or BDeu on categories.
+    penalty : float
+        Multiplies the BIC's price of a parameter.
+    per_edge : float, optional
+        Price of an edge on top, in log-likelihood; by default log p, which keeps the number of false edges from growing
+        with the columns. ``per_edge=0`` is the plain score.
+    ess : float
+        Equivalent sample size of BDeu.
+    most_parents : int, optional
+        Parents and clique members that an insertion may condition on.
+    knowledge : Knowledge, optional
+        A step that leads to a class without a member that keeps to it is not made.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> dose, age = rng.normal(size=(2, 500))
+    >>> cure = dose + age + rng.normal(size=500)
+    >>> GES().fit({"dose": dose, "age": age, "cure": cure}).graph.parents("cure")
+    ('dose', 'age')
+    """
+
+    card: ClassVar[Card]
+
+    def __init__(
+        self,
+        *,
+        score: ScoreName = "auto",
+        penalty: float = 1.0,
+        per_edge: float | None = None,
+        ess: float = 1.0,
+        most_parents: int | None = None,
+        knowledge: Knowledge | None = None,
+    ) -> None:
+        check_settings(score, most_parents)
+        self.score: ScoreName = score
+        self.penalty = penalty
+        self.per_edge = per_edge
+        self.ess = ess
+        self.most_parents = most_parents
+        self.knowledge = knowledge
+
+    def fit(self, data: Any) -> DiscoveryResult:
+        """Search a table.
+
+        Raises
+        ------
+        DataError
+            For columns that a score cannot take, or no more complete rows than columns.
+        """
+        started = time.perf_counter()
+        found = score_input(
+            data,
+            self.card,
+            score=self.score,
+            penalty=self.penalty,
+            per_edge=self.per_edge,
+            ess=self.ess,
+            knowledge=self.knowledge,
+        )
+        p = len(found.names)
+        marks = cpdag_of_dag(found.required)
+        near, degree = np.empty((p, p), dtype=np.int32), np.zeros(p, dtype=np.int32)
+        start, degree[:] = neighbour_lists(marks)
+        near[:, : start.shape[1]] = start
+        steps = np.zeros(2, dtype=np.int64)
+        search_classes(
+            *found.score.arguments,
+            marks,
+            near,
+            degree,
+            found.required,
+            found.forbidden,
+            bool(self.knowledge),
+            self.most_parents or p,
+            True,
+            steps,
+        )
+        marks, narrowed = narrow(marks, found.forbidden)
+        return result_of(
+            found,
+            marks,
+            "PDAG" if narrowed else "CPDAG",
+            self.card,
+            started,
+            parameters={"most_parents": self.most_parents},
+            details={"insertions": int(steps[0]), "deletions": int(steps[1])},
+        )
