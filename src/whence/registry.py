@@ -44,7 +44,7 @@ class Paper:
 class Cost:
     """Run time in seconds as ``exp(intercept) * n**rows * p**columns``, fitted on measured runs.
 
-    The coefficients are written by ``benchmarks/cost.py`` into ``registry_costs.json``.
+    The coefficients are written by ``benchmarks/measure_methods.py`` into ``registry_measured.json``.
     """
 
     intercept: float
@@ -101,13 +101,19 @@ class Card:
     @property
     def cost(self) -> Cost | None:
         """The measured run-time model, or None where none was fitted."""
-        fitted = _measured_costs().get(self.name)
+        fitted = _measured().get(self.name, {}).get("cost")
         return Cost(**fitted) if fitted is not None else None
+
+    @property
+    def accuracy(self) -> dict[str, float]:
+        """Measured scores by scenario, each between 0 and 1; empty where none was measured."""
+        found: dict[str, float] = _measured().get(self.name, {}).get("accuracy", {})
+        return found
 
 
 @cache
-def _measured_costs() -> dict[str, dict[str, float]]:
-    measured: dict[str, dict[str, float]] = json.loads((files("whence") / "registry_costs.json").read_text())
+def _measured() -> dict[str, dict[str, Any]]:
+    measured: dict[str, dict[str, Any]] = json.loads((files("whence") / "registry_measured.json").read_text())
     return measured
 
 
