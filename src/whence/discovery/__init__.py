@@ -7,18 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from whence.discovery.confidence import Confidence, EdgeConfidence
+    from whence.discovery.ges import GES
     from whence.discovery.pc import PC
+    from whence.discovery.resampling import bootstrap
     from whence.discovery.result import DiscoveryResult, EdgeEvidence
+    from whence.discovery.verb import discover
 
 _HOME = {
+    "GES": "ges",
     "PC": "pc",
     "Confidence": "confidence",
     "DiscoveryResult": "result",
     "EdgeConfidence": "confidence",
     "EdgeEvidence": "result",
+    "bootstrap": "resampling",
+    "discover": "verb",
 }
 
-__all__ = ["PC", "Confidence", "DiscoveryResult", "EdgeConfidence", "EdgeEvidence"]
+__all__ = ["GES", "PC", "Confidence", "DiscoveryResult", "EdgeConfidence", "EdgeEvidence", "bootstrap", "discover"]
 
 
 def __getattr__(name: str) -> Any:

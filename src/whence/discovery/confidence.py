@@ -71,6 +71,10 @@ class Confidence:
         Symmetric; share of draws with an undirected edge.
     draws : int
         How many resampled searches were counted.
+    skipped : int
+        Resampled tables that the search refused, for instance because a rare value was not drawn.
+    library : str
+        In which tables are returned.
 
     Examples
     --------
@@ -85,6 +89,7 @@ class Confidence:
     forward: NDArray[np.float64]
     undirected: NDArray[np.float64]
     draws: int
+    skipped: int = 0
     library: str = "pyarrow"
 
     def edge(self, source: str, target: str) -> EdgeConfidence:
@@ -130,7 +135,13 @@ class Confidence:
     def to_dict(self) -> dict[str, Any]:
         """Return draws and joined pairs as plain JSON values."""
         listed = [{**to_jsonable(seen), "word": seen.word} for seen in self.edges()]
-        return {"schema_version": SCHEMA_VERSION, "draws": self.draws, "names": list(self.names), "edges": listed}
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "draws": self.draws,
+            "skipped": self.skipped,
+            "names": list(self.names),
+            "edges": listed,
+        }
 
     def __repr__(self) -> str:
         return f"Confidence({len(self.names)} columns, {len(self.edges())} pairs ever joined, {self.draws} draws)"
