@@ -2,8 +2,8 @@
 
 Run time is fitted as log T = a + b log n + c log p with b, c >= 0. Accuracy is the strict F1 of the directed edges
 against the true DAG, an undirected edge counting half, on standardised linear simulations whose columns are shuffled,
-with Gaussian and with Laplace noise, and on discrete networks. Writes ``src/whence/registry_measured.json``, which the cards
-read, and the raw rows to ``results/measure_methods.json``.
+with Gaussian and with Laplace noise, and on discrete networks. Writes ``src/whence/registry_measured.json``, which the
+cards read, and the raw rows to ``results/measure_methods.json``.
 
     python -m benchmarks.measure_methods
 """

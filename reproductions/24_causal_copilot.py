@@ -43,7 +43,7 @@ def edge_confidence(seed: int) -> list[Claim]:
     """Eight graphs, p = 10, n = 1000, standardised, B = 20: the calibration of adjacency confidence under PC."""
     shares, truths, deleted = [], [], 0
     for k in range(8):
-        simulated = wh.simulate.linear_scm(n_nodes=10, n_rows=1000, degree=2.0, random_state=1000 * seed + k)
+        simulated = wh.simulate.linear_scm(10, 1000, degree=2.0, random_state=1000 * seed + k)
         data = simulated.data
         search = PC()
         result = search.fit(data)

@@ -1,0 +1,107 @@
+"""What was found, in plain sentences that each carry the numbers they rest on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from whence.autopilot.study import Finding
+from whence.graph import Mark
+
+if TYPE_CHECKING:
+    from whence.autopilot.study import Study
+
+STRONG = 0.9
+MOST_EDGES = 5
+
+
+def write_findings(study: Study) -> tuple[Finding, ...]:
+    """Return the answer first, then what it leans on, what speaks against it, and what the graph says."""
+    return (*_answer(study), *_checks(study), *_alternatives(study), *_graph(study), *_data(study))
+
+
+def _answer(study: Study) -> list[Finding]:
+    if study.effect is not None:
+        effect = study.effect
+        numbers = {
+            "estimate": effect.estimate,
+            "interval": list(effect.interval),
+            "units": effect.units,
+            "rows_used": effect.rows_used,
+        }
+        failed = [check for check in effect.diagnostics if check.passed is False]
+        if failed:
+            warning = f"Do not rely on the estimate as it stands: {failed[0].sentence}"
+            return [
+                Finding("answer", warning, {"check": failed[0].name}),
+                Finding("answer", effect.sentence(), numbers),
+            ]
+        return [Finding("answer", effect.sentence(), numbers)]
+    if study.identification is not None:
+        found = study.identification
+        text = f"The effect of {found.treatment} on {found.outcome} is not identified: {found.reason}"
+        return [Finding("answer", text, {"identified": False})]
+    if study.effects:
+        lines = []
+        for ranked in study.effects[:MOST_EDGES]:
+            low, high = ranked.interval
+            text = (
+                f"{ranked.treatment} changes {ranked.outcome} by {ranked.estimate:.3g} {ranked.units} per unit "
+                f"(interval {low:.3g} to {high:.3g}); the two are joined in {ranked.confidence:.0%} of bootstrap draws."
+            )
+            lines.append(
+                Finding("answer", " ".join(text.split()), {"estimate": ranked.estimate, "interval": [low, high]})
+            )
+        return lines
+    return [
+        Finding("answer", "The graph settles no effect between two measured columns; see the open directions below.")
+    ]
+
+
+def _checks(study: Study) -> list[Finding]:
+    if study.effect is None:
+        return []
+    run = [check for check in study.effect.refutations if check.passed is not None]
+    failed = [check for check in run if not check.passed]
+    findings = []
+    if run:
+        text = f"{len(run) - len(failed)} of {len(run)} attempts to refute the estimate left it standing."
+        findings.append(Finding("robustness", text, {"passed": len(run) - len(failed), "run": len(run)}))
+    findings += [Finding("caution", check.sentence, {"check": check.name}) for check in failed]
+    # The first failed diagnostic already leads the answer.
+    more = [check for check in study.effect.diagnostics if check.passed is False][1:]
+    return findings + [Finding("caution", check.sentence, {"check": check.name}) for check in more]
+
+
+def _alternatives(study: Study) -> list[Finding]:
+    if study.effect is None or not study.other_effects:
+        return []
+    estimates = [other.estimate for other in study.other_effects]
+    low, high = min(estimates), max(estimates)
+    units = study.effect.units
+    span = f"{low:.4g}" if len(estimates) == 1 else f"between {low:.4g} and {high:.4g}"
+    sets = "1 other defensible adjustment set" if len(estimates) == 1 else f"{len(estimates)} other defensible sets"
+    text = f"Under {sets} the estimate is {span} {units}."
+    return [Finding("robustness", text, {"estimates": estimates})]
+
+
+def _graph(study: Study) -> list[Finding]:
+    graph, confidence = study.graph, study.discovery.confidence
+    edges = graph.edges()
+    undirected = [edge for edge in edges if edge.mark_source == edge.mark_target == Mark.TAIL]
+    if confidence is None:
+        return [Finding("graph", f"The graph has {len(edges)} edges.", {"edges": len(edges)})]
+    strong = [e for e in edges if confidence.edge(e.source, e.target).adjacency >= STRONG]
+    text = (
+        f"The graph joins {len(edges)} pairs of {graph.n_nodes} columns; {len(strong)} of them in at least "
+        f"{STRONG:.0%} of {confidence.draws} bootstrap draws, and {len(undirected)} without a settled direction."
+    )
+    numbers = {"edges": len(edges), "strong": len(strong), "undirected": len(undirected)}
+    return [Finding("graph", text, numbers)]
+
+
+def _data(study: Study) -> list[Finding]:
+    rows, used = study.data.n_rows, study.discovery.rows_used
+    if used == rows:
+        return []
+    text = f"The search used {used:,} of {rows:,} rows: the others have missing values."
+    return [Finding("data", text, {"rows": rows, "rows_used": used})]
