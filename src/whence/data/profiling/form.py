@@ -23,7 +23,7 @@ _LEAST_GAIN = 0.01
 NONLINEAR_SHARE = 0.05
 # The noise is not Gaussian if more than this share of the residuals is not. Residuals of a fitted curve carry some of
 # its misfit, and so more of them must speak against the Gaussian.
-NONGAUSSIAN_SHARE = 0.5
+NONGAUSSIAN_SHARE = 0.25
 NONGAUSSIAN_SHARE_CURVED = 2 / 3
 # Columns are tested in groups of this many that are correlated with one another.
 _GROUP = 10
@@ -31,8 +31,10 @@ _MOST_GROUPS = 8
 _MOST_CURVED_GROUPS = 2
 _GROUP_ROWS = 5_000
 _CURVED_ROWS = 2_000
-# A group loses a column rather than fall below this many complete rows, and is not tested below the second number.
-_WANTED_ROWS = 300
+# A group keeps this share of the rows of the column it began with, unless it is still small and has rows enough.
+_KEPT_ROWS = 0.75
+_SMALL_GROUP = 4
+_SMALL_GROUP_ROWS = 300
 _FEWEST_ROWS = 50
 
 
@@ -49,6 +51,10 @@ def choose_groups(
 ) -> list[Group]:
     """Return groups of columns: a random one not yet in a group, with those most correlated with the group so far.
 
+    Columns with fewest gaps begin groups first, and a group takes in no column that costs it many complete rows, so that
+    complete columns are tested on all rows and a column with gaps on its own. Where all columns have gaps, small groups
+    are drawn again and again.
+
     Parameters
     ----------
     values : ndarray, shape (n, p)
@@ -57,29 +63,43 @@ def choose_groups(
     """
     present = ~np.isnan(values)
     strength = np.abs(correlation)
-    waiting = list(rng.permutation(values.shape[1]))
     groups: list[Group] = []
-    while waiting and len(groups) < _MOST_GROUPS:
-        chosen = [int(waiting[0])]
-        rows = present[:, chosen[0]]
-        closeness = strength[chosen[0]].copy()
-        candidates = [column for column in range(values.shape[1]) if column != chosen[0]]
-        while candidates and len(chosen) < _GROUP:
-            best = max(candidates, key=lambda column: closeness[column])
-            candidates.remove(best)
-            # Exact copies of a member say nothing new; a column that leaves too few complete rows costs too much.
-            if closeness[best] < 0.9999 and (rows & present[:, best]).sum() >= min(_WANTED_ROWS, rows.sum() // 2):
-                chosen.append(best)
-                rows &= present[:, best]
-                closeness = np.maximum(closeness, strength[best])
-        members = np.array(sorted(chosen), dtype=np.intp)
-        part = values[np.ix_(rows, members)]
-        part = part[rng.choice(len(part), _GROUP_ROWS, replace=False)] if len(part) > _GROUP_ROWS else part
-        varying = part.std(axis=0) > 0 if len(part) else np.zeros(len(members), dtype=bool)
-        if len(part) >= _FEWEST_ROWS and varying.sum() >= 1:
-            groups.append(Group(members[varying], part[:, varying]))
-        waiting = [column for column in waiting if column not in chosen]
+    for _ in range(_MOST_GROUPS):
+        shuffled = rng.permutation(values.shape[1])
+        waiting = shuffled[np.argsort(-present.sum(axis=0)[shuffled], kind="stable")].tolist()
+        while waiting and len(groups) < _MOST_GROUPS:
+            chosen, rows = _grow_group(int(waiting[0]), present, strength)
+            part = values[np.ix_(rows, chosen)]
+            part = part[rng.choice(len(part), _GROUP_ROWS, replace=False)] if len(part) > _GROUP_ROWS else part
+            varying = part.std(axis=0) > 0 if len(part) else np.zeros(len(chosen), dtype=bool)
+            if len(part) >= _FEWEST_ROWS and varying.any():
+                groups.append(Group(chosen[varying], part[:, varying]))
+            waiting = [column for column in waiting if column not in chosen]
+        if len(groups) == 0 or max(len(group.columns) for group in groups) >= min(values.shape[1], _GROUP) / 2:
+            break
     return groups
+
+
+def _grow_group(
+    start: int, present: NDArray[np.bool_], strength: NDArray[np.float64]
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return the columns of a group, sorted, and its complete rows."""
+    chosen, rows = [start], present[:, start]
+    closeness = strength[start].copy()
+    candidates = [column for column in range(len(strength)) if column != start]
+    while candidates and len(chosen) < _GROUP:
+        best = max(candidates, key=lambda column: closeness[column])
+        candidates.remove(best)
+        left = (rows & present[:, best]).sum()
+        affordable = left >= _KEPT_ROWS * present[:, start].sum() or (
+            left >= _SMALL_GROUP_ROWS and len(chosen) < _SMALL_GROUP
+        )
+        # Exact copies of a member say nothing new.
+        if affordable and closeness[best] < 0.9999:
+            chosen.append(best)
+            rows = rows & present[:, best]
+            closeness = np.maximum(closeness, strength[best])
+    return np.array(sorted(chosen), dtype=np.intp), rows
 
 
 def linearity(names: Sequence[str], groups: list[Group], orders: list[Ordered]) -> tuple[CheckResult, dict[str, Any]]:
