@@ -37,7 +37,7 @@ def analyze(
     treatment: str | None = None,
     outcome: str | None = None,
     query: str | None = None,
-    knowledge: Knowledge | None = None,
+    knowledge: Knowledge | str | None = None,
     domain: str | None = None,
     budget: str | float = "2min",
     random_state: int = 0,
@@ -55,8 +55,9 @@ def analyze(
         Columns; without a treatment the strongest identified effects of the found graph are ranked.
     query : str, optional
         The question in words that name the columns: ``"does training raise re78?"``.
-    knowledge : Knowledge, optional
-        Required and forbidden edges, tiers, roots, leaves; every search respects it.
+    knowledge : Knowledge or str, optional
+        Required and forbidden edges, tiers, roots, leaves; every search respects it. A text is read as tiers:
+        ``"age, sex < dose < cure"``.
     domain : str, optional
         A column that tells environments apart (site, period); tested for shifts and kept out of the roles of effect.
     budget : str or float
@@ -87,7 +88,7 @@ def analyze(
     seconds = parse_budget(budget)
     dataset = as_dataset(data)
     question = ask(dataset, treatment, outcome, domain, query)
-    known = knowledge or Knowledge()
+    known = Knowledge(tiers=Knowledge.parse_tiers(knowledge)) if isinstance(knowledge, str) else knowledge or Knowledge()
     known.for_names(dataset.names)  # absent columns are an error now, not after a minute of search
     settings = {
         "treatment": treatment,

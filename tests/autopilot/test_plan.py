@@ -1,0 +1,68 @@
+"""The plan follows from cards, facts and budget alone."""
+
+from __future__ import annotations
+
+import pytest
+
+import whence as wh
+from whence.autopilot.plan import FEWEST_DRAWS, MOST_DRAWS, make_plan
+from whence.data import simulate
+from whence.errors import DataError
+from whence.graph import Knowledge
+
+CONTINUOUS = {"linear": True, "share_nonlinear": 0.0, "share_nongaussian": 0.0, "discrete_share": 0.0}
+
+
+def plan(data, facts=CONTINUOUS, knowledge=None, budget=60.0):
+    return make_plan(data, facts, knowledge or Knowledge(), budget, 2)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return simulate.linear_scm(8, 500, random_state=1).data
+
+
+def test_same_input_same_plan(data):
+    assert plan(data) == plan(data)
+
+
+def test_non_gaussian_noise_chooses_direct_lingam_and_gaussian_noise_does_not(data):
+    assert plan(data, {**CONTINUOUS, "share_nongaussian": 1.0}).chosen.method == "direct-lingam"
+    assert plan(data).chosen.method != "direct-lingam"
+
+
+def test_curved_relations_do_not_choose_direct_lingam(data):
+    facts = {**CONTINUOUS, "linear": False, "share_nonlinear": 0.6, "share_nongaussian": 1.0}
+    assert plan(data, facts).chosen.method != "direct-lingam"
+
+
+def test_discrete_columns_refuse_searches_for_numbers():
+    discrete = simulate.discrete_scm(6, 500, random_state=1).data
+    made = plan(discrete, {"discrete_share": 1.0, "linear": None})
+    refused = {candidate.method for candidate in made.candidates if candidate.refused}
+    assert "direct-lingam" in refused
+    assert made.chosen.refused is None
+
+
+def test_every_candidate_says_why(data):
+    for candidate in plan(data).candidates:
+        assert candidate.refused or candidate.reasons
+
+
+def test_budget_sets_the_draws(data):
+    assert plan(data, budget=600.0).draws == MOST_DRAWS
+    assert plan(data, budget=1e-6).draws == FEWEST_DRAWS
+
+
+def test_a_search_that_cannot_respect_the_knowledge_is_refused(data):
+    known = Knowledge(tiers=[[data.names[0]], list(data.names[1:])])
+    made = plan(data, knowledge=known)
+    cards = {card.name: card for card in wh.methods("search")}
+    for candidate in made.candidates:
+        assert (candidate.refused is not None) == ("tiers" not in cards[candidate.method].knowledge)
+
+
+def test_no_search_takes_a_mix_of_categories_and_numbers():
+    mixed = wh.read({"colour": ["red", "green", "blue"] * 20, "size": [k / 7 for k in range(60)]})
+    with pytest.raises(DataError, match="colour"):
+        plan(mixed, {})
