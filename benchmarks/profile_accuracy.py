@@ -2,8 +2,8 @@
 
 Forty tables of 2,000 rows: ten variables of a linear or neural-network model with Gaussian or uniform noise, with 0,
 10, 35 or 60 % of the values of a third of the columns missing, beside a binary, a categorical, a count, an identifier
-and a constant column whose kinds must be recognised. Twenty series of 1,000 steps whose longest lag is 1 to 4. The rules
-of the profile were settled on other seeds than those reported; `main` writes the accuracies on both.
+and a constant column whose kinds must be recognised. Twenty series of 1,000 steps whose longest lag is 1 to 4. The
+rules of the profile were settled on other seeds than those reported; `main` writes the accuracies on both.
 
     python -m benchmarks.profile_accuracy
 """
