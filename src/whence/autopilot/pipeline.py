@@ -88,7 +88,9 @@ def analyze(
     seconds = parse_budget(budget)
     dataset = as_dataset(data)
     question = ask(dataset, treatment, outcome, domain, query)
-    known = Knowledge(tiers=Knowledge.parse_tiers(knowledge)) if isinstance(knowledge, str) else knowledge or Knowledge()
+    if isinstance(knowledge, str):
+        knowledge = Knowledge(tiers=Knowledge.parse_tiers(knowledge))
+    known = knowledge or Knowledge()
     known.for_names(dataset.names)  # absent columns are an error now, not after a minute of search
     settings = {
         "treatment": treatment,

@@ -51,9 +51,9 @@ def choose_groups(
 ) -> list[Group]:
     """Return groups of columns: a random one not yet in a group, with those most correlated with the group so far.
 
-    Columns with fewest gaps begin groups first, and a group takes in no column that costs it many complete rows, so that
-    complete columns are tested on all rows and a column with gaps on its own. Where all columns have gaps, small groups
-    are drawn again and again.
+    Columns with fewest gaps begin groups first, and a group takes in no column that costs it many complete rows, so
+    that complete columns are tested on all rows and a column with gaps on its own. Where all columns have gaps, small
+    groups are drawn again and again.
 
     Parameters
     ----------
