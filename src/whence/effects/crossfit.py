@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ _REPEATS = 3
 def cross_fit(
     sample: Sample,
     *,
-    learner: str = "auto",
+    learner: str | Mapping[str, str] = "auto",
     folds: int = FOLDS,
     repeats: int | None = None,
     random_state: RandomState = 0,
@@ -46,9 +46,10 @@ def cross_fit(
 
     Parameters
     ----------
-    learner : str
-        ``"linear"`` (least squares, logistic regression), ``"splines"``, ``"boosting"``, or ``"auto"``: by
-        cross-validation among those that the number of rows allows, see `nuisance.choose`.
+    learner : str or mapping
+        One for both nuisances, or ``{"outcome": ..., "treatment": ...}``: ``"linear"`` (least squares, logistic
+        regression), ``"splines"``, ``"boosting"``, or ``"auto"``: by cross-validation among those that the number of
+        rows allows, see `nuisance.choose`.
     repeats : int, optional
         Splits to repeat it with: 3 below 5,000 rows, else 1.
 
@@ -59,14 +60,14 @@ def cross_fit(
     DataError
         E434 if an arm has fewer than two rows for each fold.
     """
-    if learner != "auto" and learner not in LEARNERS:
-        raise ParameterError("E439", f"there is no learner {learner!r}.", f"Choose {quote_names(('auto', *LEARNERS))}.")
+    wanted = learner if isinstance(learner, Mapping) else {"outcome": learner, "treatment": learner}
+    _check_learners(wanted)
     _check_folds(sample, folds)
     repeats = repeats if repeats is not None else _REPEATS if sample.size < _REPEATED_BELOW else 1
     seeds = child_seeds(random_state, 2 + repeats)
     chosen = {
-        "outcome": _choose_outcome(sample, learner, seeds[0], n_jobs),
-        "treatment": _choose_treatment(sample, learner, seeds[1], n_jobs),
+        "outcome": _choose_outcome(sample, wanted["outcome"], seeds[0], n_jobs),
+        "treatment": _choose_treatment(sample, wanted["treatment"], seeds[1], n_jobs),
     }
     columns = {choice.learner: basis(sample.covariates, choice.learner) for choice in chosen.values()}
 
@@ -130,6 +131,13 @@ def mean_propensity(nuisances: Sequence[Nuisances]) -> Array:
 def normal_intervals(estimator: str, estimand: str, **parts: Any) -> Fitted:
     """Build the result of a cross-fitted estimator: its intervals are normal."""
     return Fitted(estimator, estimand, degrees_of_freedom=math.inf, **parts)
+
+
+def _check_learners(wanted: Mapping[str, str]) -> None:
+    known = ("auto", *LEARNERS)
+    for name in wanted.values():
+        if name not in known:
+            raise ParameterError("E439", f"there is no learner {name!r}.", f"Choose {quote_names(known)}.")
 
 
 def _check_folds(sample: Sample, folds: int) -> None:

@@ -238,7 +238,6 @@ def _one_by_one(
 
 @cache
 def _thread_pools() -> Any:
-    import sklearn.ensemble  # loads the OpenMP library that the controller is to find
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
