@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -48,14 +49,22 @@ def answer_effect(
     identification = identify(asked, treatment, outcome, knowledge=knowledge.restrict(asked.names))
     if not identification.estimable:
         return Answer(identification, None, (), decisions, warnings)
-    common = {"level": level, "random_state": random_state, "n_jobs": n_jobs}
-    effect = estimate(data, asked, treatment, outcome, progress=progress, **common)
-    effect = refute(effect, data, random_state=random_state, progress=progress)
-    others = tuple(
-        estimate(data, None, treatment, outcome, adjustment=list(adjustment), **common)
-        for adjustment in alternative_sets(asked, knowledge, effect)
-    )
-    return Answer(identification, effect, others, decisions, (*warnings, *effect.warnings))
+
+    def estimated(**how: Any) -> Effect:
+        settings: dict[str, Any] = {
+            "level": level,
+            "random_state": random_state,
+            "n_jobs": n_jobs,
+            "progress": progress,
+        }
+        return estimate(data, None, treatment, outcome, **settings, **how)
+
+    effect = refute(estimated(identification=identification), data, random_state=random_state, progress=progress)
+    others = [estimated(adjustment=chosen) for chosen in alternative_sets(asked, knowledge, effect)]
+    others += [
+        estimated(identification=identification, population=population) for population in other_populations(effect)
+    ]
+    return Answer(identification, effect, tuple(others), decisions, (*warnings, *effect.warnings))
 
 
 def open_the_question(
@@ -110,6 +119,13 @@ def alternative_sets(graph: Graph, knowledge: Knowledge, effect: Effect) -> list
             taken.add(frozenset(candidate))
             fresh.append(candidate)
     return [candidate for candidate in fresh if candidate]
+
+
+def other_populations(effect: Effect) -> tuple[str, ...]:
+    """Return populations that can be answered for where the whole table cannot: overlap failed for all rows."""
+    failed = any(check.name == "overlap" and check.passed is False for check in effect.diagnostics)
+    discrete = bool(effect.contrasts) and effect.estimand != "slope"
+    return ("treated", "overlap") if failed and discrete and effect.population == "all" else ()
 
 
 def rank_effects(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from whence.autopilot.study import Finding
+from whence.effects.wording import number
 from whence.graph import Mark
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def _answer(study: Study) -> list[Finding]:
         for ranked in study.effects[:MOST_EDGES]:
             low, high = ranked.interval
             text = (
-                f"{ranked.treatment} changes {ranked.outcome} by {ranked.estimate:.3g} {ranked.units} per unit "
-                f"(interval {low:.3g} to {high:.3g}); the two are joined in {ranked.confidence:.0%} of bootstrap draws."
+                f"{ranked.treatment} changes {ranked.outcome} by {number(ranked.estimate)} {ranked.units} "
+                f"(interval {number(low)} to {number(high)}); the two are joined in {ranked.confidence:.0%} of draws."
             )
             lines.append(
                 Finding("answer", " ".join(text.split()), {"estimate": ranked.estimate, "interval": [low, high]})
@@ -75,13 +76,17 @@ def _checks(study: Study) -> list[Finding]:
 def _alternatives(study: Study) -> list[Finding]:
     if study.effect is None or not study.other_effects:
         return []
-    estimates = [other.estimate for other in study.other_effects]
+    elsewhere = [other for other in study.other_effects if other.population != study.effect.population]
+    findings = [Finding("robustness", other.sentence(), {"estimate": other.estimate}) for other in elsewhere]
+    estimates = [other.estimate for other in study.other_effects if other not in elsewhere]
+    if not estimates:
+        return findings
     low, high = min(estimates), max(estimates)
     units = study.effect.units
-    span = f"{low:.4g}" if len(estimates) == 1 else f"between {low:.4g} and {high:.4g}"
+    span = number(low) if len(estimates) == 1 else f"between {number(low)} and {number(high)}"
     sets = "1 other defensible adjustment set" if len(estimates) == 1 else f"{len(estimates)} other defensible sets"
     text = f"Under {sets} the estimate is {span} {units}."
-    return [Finding("robustness", text, {"estimates": estimates})]
+    return [*findings, Finding("robustness", text, {"estimates": estimates})]
 
 
 def _graph(study: Study) -> list[Finding]:

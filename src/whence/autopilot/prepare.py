@@ -83,8 +83,8 @@ def _one_sort(data: Dataset) -> tuple[Dataset, list[Decision]]:
     for name in numbers:
         data = data.with_column(name, _thirds(data.numeric([name])[:, 0]), kind=Kind.ORDINAL)
     what = (
-        f"searched on thirds of {quote_names(numbers)} because the table also holds the categories "
-        f"{quote_names(categories)}; weak relations of the numbers can be missed"
+        f"Searched on thirds of {quote_names(numbers)} because the table also holds the categories "
+        f"{quote_names(categories)}; weak relations of the numbers can be missed."
     )
     why = "the registered searches take numbers or categories, not both; the effect is estimated on the original values"
     return data, [Decision("columns", what, why, ("drop the categories", "give the categories as 0/1 columns"))]

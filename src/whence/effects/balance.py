@@ -27,7 +27,7 @@ def standardised_differences(sample: Sample, weights: Array, arm: int) -> Array:
     x = sample.covariates
     difference = _mean(x[inside], weights[inside]) - _mean(x[outside], weights[outside])
     spread = np.sqrt((x[inside].var(axis=0, ddof=1) + x[outside].var(axis=0, ddof=1)) / 2)
-    return np.divide(difference, spread, out=np.zeros_like(difference), where=spread > 0)
+    return np.divide(difference, spread, out=np.zeros_like(difference), where=spread > 0)  # type: ignore[no-any-return]
 
 
 def _mean(values: Array, weights: Array) -> Array:
@@ -77,8 +77,9 @@ def balance_check(sample: Sample, propensity: Array, population: str) -> tuple[C
         f"after weighting in {names[worst]} (by {number(after[worst])})."
     )
     if not passed:
-        sentence += f" Above {number(bound)} the arms are not alike: {EXTRAPOLATES}, and is biased wherever that model is wrong."
-    table = {"covariate": list(names), "before": before.tolist(), "after": after.tolist()}
+        biased = "and is biased wherever that model is wrong"
+        sentence += f" Above {number(bound)} the arms are not alike: {EXTRAPOLATES}, {biased}."
+    table: dict[str, list[Any]] = {"covariate": list(names), "before": before.tolist(), "after": after.tolist()}
     figure = {
         "covariate": list(names),
         "before": signed[0].tolist(),

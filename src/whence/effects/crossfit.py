@@ -150,7 +150,8 @@ def _check_folds(sample: Sample, folds: int) -> None:
         arm = sample.arms[int(sample.arm_sizes.argmin())]
         raise DataError(
             "E434",
-            f"level {arm!r} of the treatment has {smallest} complete rows; cross-fitting in {folds} folds needs {2 * folds}.",
+            f"level {arm!r} of the treatment has {smallest} complete rows; cross-fitting in {folds} folds needs "
+            f"{2 * folds}.",
             "Use method='regression', or merge rare levels.",
         )
 

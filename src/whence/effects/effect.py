@@ -55,8 +55,8 @@ class Effect:
     ----------
     treatment, outcome : str
     estimand : str
-        ``ATE`` (all rows), ``ATT`` (the treated), ``ATO`` (the overlap population, weights e(1 - e)), ``slope`` (one unit
-        more of a continuous treatment), ``LATE`` (those whose treatment follows a binary instrument), ``none``.
+        ``ATE`` (all rows), ``ATT`` (the treated), ``ATO`` (the overlap population, weights e(1 - e)), ``slope`` (one
+        unit more of a continuous treatment), ``LATE`` (those whose treatment follows a binary instrument), ``none``.
     population : str
         ``all``, ``treated`` or ``overlap``.
     identification : Identification
@@ -146,7 +146,7 @@ class Effect:
 
     def table(self) -> Any:
         """Return one row for each contrast, and the unadjusted one, in the user's own table library."""
-        rows = [
+        rows: list[tuple[Any, ...]] = [
             ("adjusted", c.to, c.reference, c.estimate, c.standard_error, *c.interval, c.p_value)
             for c in self.contrasts
         ]

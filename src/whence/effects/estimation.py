@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from whence.data import Dataset, as_dataset
 from whence.effects.diagnostics import diagnose
@@ -46,7 +46,7 @@ def estimate(
     identification: Identification | None = None,
     knowledge: Knowledge | None = None,
     method: str = "auto",
-    population: Population = "all",
+    population: str = "all",
     contrast: tuple[Any, Any] | None = None,
     level: float = 0.95,
     random_state: RandomState = 0,
@@ -70,8 +70,9 @@ def estimate(
     knowledge : Knowledge, optional
         As in `identify`.
     method : str
-        ``"regression"``, ``"aipw"``, ``"dml-plr"``, ``"dml-irm"``, or ``"auto"``: by kind of treatment, rows and overlap;
-        the reason stands in ``parameters["method_reason"]``. Front door and instruments bring their own estimator.
+        ``"regression"``, ``"aipw"``, ``"dml-plr"``, ``"dml-irm"``, or ``"auto"``: by kind of treatment, rows and
+        overlap; the reason stands in ``parameters["method_reason"]``. Front door and instruments bring their own
+        estimator.
     population : str
         ``"all"``, ``"treated"`` or ``"overlap"`` (rows weighted by e(1 - e)).
     contrast : (to, reference), optional
@@ -112,7 +113,7 @@ def estimate(
         raise ParameterError("E441", f"level must lie between 0 and 1; got {level!r}.", "0.95 is usual.")
     if population not in POPULATIONS:
         raise ParameterError("E441", f"there is no population {population!r}.", f"Use {quote_names(POPULATIONS)}.")
-    question = Question(names[0], names[1], method, population, contrast, level, random_state)
+    question = Question(names[0], names[1], method, cast("Population", population), contrast, level, random_state)
     found = identification or _identified(dataset, graph, question, adjustment, knowledge)
     if found.strategy is None:
         remedy = "Measure what the reason names, add knowledge, or settle the direction it leaves open."
@@ -170,7 +171,8 @@ def _identified(
         )
         raise NotIdentified(
             "E446",
-            f"by the graph, adjusting for {quote_names(given) or 'nothing'} does not give the effect of {treatment!r} on {outcome!r}.",
+            f"by the graph, adjusting for {quote_names(given) or 'nothing'} does not give the effect of "
+            f"{treatment!r} on {outcome!r}.",
             valid,
         )
     held = f"holding {quote_names(given)} equal" if given else "without holding anything equal"

@@ -99,7 +99,8 @@ def two_stage_least_squares(sample: Sample, *, level: float = 0.95) -> Fitted:
     if sample.kind == "categorical":
         raise DataError(
             "E439",
-            f"two-stage least squares takes one number or two levels as treatment; this one has {len(sample.arms or ())}.",
+            "two-stage least squares takes one number or two levels as treatment; this one has "
+            f"{len(sample.arms or ())}.",
             "Keep two of its levels, or turn it into a number.",
         )
     form = reduced_form(sample)

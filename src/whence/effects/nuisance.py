@@ -65,8 +65,8 @@ def choose(
 ) -> Choice:
     """Choose a learner by cross-validation on at most 10,000 rows.
 
-    A more flexible learner (linear < splines < boosting) is taken over a simpler one only if its loss is smaller by more
-    than one standard error of the difference, row by row.
+    A more flexible learner (linear < splines < boosting) is taken over a simpler one only if its loss is smaller by
+    more than one standard error of the difference, row by row.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def _linear_means(
     for rows, block in chunks([columns], shift[:-1]):
         every = (block @ flat).reshape(len(block), n_folds, n_arms)
         predictions[rows] = np.take_along_axis(every, folds[rows].astype(np.int64)[:, None, None], axis=1)[:, 0]
-    return predictions + shift[-1]
+    return predictions + shift[-1]  # type: ignore[no-any-return]
 
 
 def _fit_sums(sums: Array, learner: Learner) -> Array:
@@ -244,7 +244,7 @@ def _thread_pools() -> Any:
 
 
 def _single_threaded() -> Any:
-    """Keep one model to one thread: models run side by side, and OpenMP's spinning threads would fight over processors."""
+    """Keep one model to one thread: models run side by side, and spinning threads would fight over processors."""
     return _thread_pools().limit(limits=1, user_api="openmp")
 
 

@@ -75,7 +75,8 @@ def _no_overlap(sample: Sample, arm: int, treatment: str) -> DataError:
     arms = sample.arms or ()
     return DataError(
         "E436",
-        f"there is no overlap: the adjusted columns tell {treatment!r} = {arms[arm]!r} from {arms[0]!r} in every row, so no "
+        f"there is no overlap: the adjusted columns tell {treatment!r} = {arms[arm]!r} from {arms[0]!r} in every "
+        "row, so no "
         f"two comparable rows differ in the treatment.{alone}",
         "Leave out a column that only restates the treatment; otherwise these data cannot answer.",
     )
@@ -90,10 +91,10 @@ def population_weights(propensity: Array, codes: Labels, arm: int, population: s
     inside, outside = codes == arm, codes == 0
     e_arm, e_reference = propensity[:, arm], propensity[:, 0]
     if population == "treated":
-        return inside + outside * e_arm / floored(e_reference)
+        return inside + outside * e_arm / floored(e_reference)  # type: ignore[no-any-return]
     if population == "overlap":
-        return (inside * e_reference + outside * e_arm) / np.maximum(e_arm + e_reference, 1e-12)
-    return inside / floored(e_arm) + outside / floored(e_reference)
+        return (inside * e_reference + outside * e_arm) / np.maximum(e_arm + e_reference, 1e-12)  # type: ignore[no-any-return]
+    return inside / floored(e_arm) + outside / floored(e_reference)  # type: ignore[no-any-return]
 
 
 def effective_rows(weights: Array) -> float:
@@ -137,7 +138,8 @@ def overlap_check(sample: Sample, propensity: Array, population: str) -> CheckRe
         sentence = f"Comparable rows occur in every arm: {_outside_words(outside)}; effective rows by arm {sizes}."
     else:
         sentence = (
-            f"Comparable rows are missing: {_outside_words(outside)}, and weighting leaves few effective rows ({sizes}). "
+            f"Comparable rows are missing: {_outside_words(outside)}, and weighting leaves few effective rows "
+            f"({sizes}). "
             f"For them {EXTRAPOLATES}.{_advice(population)}"
         )
     table = {"arm": arms, "rows": sample.arm_sizes.tolist(), "effective_rows": effective}
@@ -200,7 +202,7 @@ def variation_check(sample: Sample, expected: Array) -> CheckResult:
     sentence = f"{percent(left)} of the treatment's variation is left after adjustment."
     if not passed:
         sentence = (
-            f"Only {percent(left)} of the treatment's variation is left after adjustment: rows with equal covariates hardly "
-            f"differ in the treatment, and {EXTRAPOLATES}."
+            f"Only {percent(left)} of the treatment's variation is left after adjustment: rows with equal "
+            f"covariates hardly differ in the treatment, and {EXTRAPOLATES}."
         )
     return CheckResult("overlap", "Overlap", passed, sentence, statistic=left)

@@ -60,8 +60,8 @@ def refute(
     Returns
     -------
     Effect
-        With ``refutations`` filled. A range or an effect ruled out by the graph comes back unchanged: there is no single
-        estimate to attack.
+        With ``refutations`` filled. A range or an effect ruled out by the graph comes back unchanged: there is no
+        single estimate to attack.
 
     Raises
     ------
@@ -216,8 +216,8 @@ def placebo_check(
     """Judge the estimates for permuted treatments, which can have no effect; return the check and the plot's data.
 
     A permuted column keeps its distribution, so a placebo is as easy to estimate as the treatment itself. With
-    instruments or a front door the outcome is permuted instead. The squares of the estimates in standard errors must not
-    be larger than chance makes them (chi-square, 1 %).
+    instruments or a front door the outcome is permuted instead. The squares of the estimates in standard errors must
+    not be larger than chance makes them (chi-square, 1 %).
     """
     of_outcome = effect.estimator in _WITHOUT_TREATMENT_PLACEBO
     part = "outcome" if of_outcome else "treatment"
@@ -278,7 +278,8 @@ def random_cause_check(
     passed = share <= _MOST_CHANGE
     verdict = "as it should be" if passed else f"more than {_MOST_CHANGE} standard errors: the estimate is unstable"
     sentence = (
-        f"Adjusting for a random column moves the estimate by at most {number(change)} ({number(share)} standard errors), "
+        f"Adjusting for a random column moves the estimate by at most {number(change)} ({number(share)} standard "
+        "errors), "
         f"{verdict}."
     )
     return CheckResult("random-common-cause", "Random common cause", passed, sentence, statistic=share)
@@ -345,7 +346,7 @@ def negative_control_check(effect: Effect, data: Any, control: str) -> CheckResu
         control,
         identification=found,
         method=effect.estimator,
-        population=effect.population,  # type: ignore[arg-type]
+        population=effect.population,
         contrast=_contrast_of(effect),
         level=effect.level,
         random_state=effect.random_state or 0,

@@ -12,6 +12,7 @@ from whence.effects.fitted import ContrastFit, Fitted, Score
 from whence.effects.sample import Sample
 from whence.effects.sums import (
     Array,
+    Labels,
     LinAlgError,
     chunks,
     column_means,
@@ -83,8 +84,9 @@ def least_squares(columns: list[Array], target: Array, shift: Array | None = Non
 def influences(fit: LeastSquares, columns: list[Array], weights: Array) -> Array:
     """Return each row's influence on ``weights @ coefficients``, shape (n,); its squares sum to the HC3 variance.
 
-    MacKinnon and White (1985): every residual is divided by one minus its leverage, which is the error of predicting the
-    row from all others. A row that alone determines a coefficient (leverage one) has no such error and counts as zero.
+    MacKinnon and White (1985): every residual is divided by one minus its leverage, which is the error of predicting
+    the row from all others. A row that alone determines a coefficient (leverage one) has no such error and counts as
+    zero.
     """
     n = len(fit.residuals)
     left = 1.0 - fit.leverages
@@ -154,14 +156,16 @@ def regression(sample: Sample, *, population: Population = "all", interactions: 
     own = population != "overlap" and (possible if interactions is None else interactions)
     if own:
         return _own_slopes(sample, population)
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if population != "overlap" and sample.width:
         warnings = (
-            "All arms share their covariate slopes"
-            + (": there are too few rows in an arm for slopes of its own" if not possible else "")
-            + ". The estimate is that of the population asked about only if the effect does not vary with the covariates.",
+            f"All arms share their covariate slopes{'' if possible else _FEW_ROWS}. The estimate is that of the "
+            "population asked about only if the effect does not vary with the covariates.",
         )
     return _shared_slopes(sample, population, warnings)
+
+
+_FEW_ROWS = ": there are too few rows in an arm for slopes of its own"
 
 
 def _own_slopes_possible(sample: Sample) -> bool:
@@ -171,7 +175,7 @@ def _own_slopes_possible(sample: Sample) -> bool:
 def _own_slopes(sample: Sample, population: Population) -> Fitted:
     arms = range(len(sample.arms or ()))
     codes = sample.codes
-    fits = {}
+    fits: dict[int, tuple[Labels, list[Array], LeastSquares]] = {}
     fitted = np.empty(sample.size)
     for arm in arms:
         rows = np.flatnonzero(codes == arm)
@@ -184,8 +188,9 @@ def _own_slopes(sample: Sample, population: Population) -> Fitted:
     contrasts = []
     for arm in arms[1:]:
         target = np.ones(sample.size) if population == "all" else (codes == arm).astype(np.float64)
-        means = [_arm_mean(sample, *fits[k], target / target.mean()) for k in (arm, 0)]
-        contrasts.append(ContrastFit(means[0] - means[1], arm, 0, *means))
+        weight = target / target.mean()
+        mean, reference_mean = (_arm_mean(sample, *fits[k], weight) for k in (arm, 0))
+        contrasts.append(ContrastFit(mean - reference_mean, arm, 0, mean, reference_mean))
     return Fitted(
         "regression",
         "ATE" if population == "all" else "ATT",
@@ -202,7 +207,7 @@ _SINGULAR_ARM = (
 )
 
 
-def _arm_mean(sample: Sample, rows: Array, columns: list[Array], fit: LeastSquares, weight: Array) -> Score:
+def _arm_mean(sample: Sample, rows: Labels, columns: list[Array], fit: LeastSquares, weight: Array) -> Score:
     """Return the mean outcome if the population (weights of mean one) had the arm in which ``fit`` was made."""
     if not columns:
         point = np.ones(1)

@@ -67,7 +67,7 @@ class Sample:
     @property
     def width(self) -> int:
         """Number of encoded covariates, k."""
-        return self.covariates.shape[1]
+        return self.covariates.shape[1]  # type: ignore[no-any-return]
 
     @property
     def kind(self) -> TreatmentKind:
@@ -120,9 +120,9 @@ def build_sample(
     Raises
     ------
     DataError
-        E432 if treatment or outcome do not vary; E433 if they are one column, or adjusted for; E434 with too few rows in
-        all or in an arm; E435 with more columns than rows; E438 for a column whose kind cannot play its part; E443 if no
-        row is complete; E444 for infinite values.
+        E432 if treatment or outcome do not vary; E433 if they are one column, or adjusted for; E434 with too few rows
+        in all or in an arm; E435 with more columns than rows; E438 for a column whose kind cannot play its part; E443
+        if no row is complete; E444 for infinite values.
     """
     _check_parts(data, treatment, outcome, adjustment)
     others = tuple(sorted(set(adjustment)))
@@ -202,7 +202,8 @@ def _complete_rows(data: Dataset, names: Sequence[str]) -> tuple[Labels, list[st
     if not lost:
         return rows, []
     return rows, [
-        f"{lost:,} of {data.n_rows:,} rows lack a needed value and were left out (missing: {gaps}); the answer is about "
+        f"{lost:,} of {data.n_rows:,} rows lack a needed value and were left out (missing: {gaps}); the answer is "
+        "about "
         "the complete rows."
     ]
 
@@ -224,7 +225,8 @@ def _outcome(data: Dataset, name: str, rows: Labels) -> tuple[Array, Any]:
     if column.kind is Kind.CATEGORICAL:
         raise DataError(
             "E438",
-            f"the outcome {name!r} is categorical ({quote_names(column.levels or ())}); an average of categories has no meaning.",
+            f"the outcome {name!r} is categorical ({quote_names(column.levels or ())}); an average of categories "
+            "has no meaning.",
             "Make a column that is 1 where the category of interest occurs and 0 elsewhere.",
         )
     values = _values(data, name, rows)
@@ -340,7 +342,8 @@ def _without_redundant(sample: Sample) -> Sample:
         return sample
     gone = [name for name, dropped in zip(sample.covariate_names, drop) if dropped]
     note = (
-        f"{quote_names(gone)} {'adds' if len(gone) == 1 else 'add'} nothing to the other adjusted columns (constant, or an "
+        f"{quote_names(gone)} {'adds' if len(gone) == 1 else 'add'} nothing to the other adjusted columns "
+        "(constant, or an "
         "exact linear combination of them) and left out."
     )
     note = note.replace("and left out", "and was left out" if len(gone) == 1 else "and were left out")

@@ -175,7 +175,8 @@ def hidden_confounding_check(effect: Effect, sample: Sample) -> tuple[CheckResul
     value = robustness_value(model.t, df)
     interval_value = robustness_value(model.t, df, effect.level)
     sentence = (
-        f"A hidden common cause would have to explain {percent(value)} of what is left of both treatment and outcome to "
+        f"A hidden common cause would have to explain {percent(value)} of what is left of both treatment and "
+        "outcome to "
         f"bring the estimate to zero, {percent(interval_value)} to make zero possible (linear model)."
     )
     strengths = {name: bounds_from(pair) for name, pair in observed_strengths(sample).items()}
@@ -244,7 +245,8 @@ def e_value_check(effect: Effect, sample: Sample) -> CheckResult | None:
     of_interval = 1.0 if crosses else e_value(nearer)
     about = "" if sample.outcome_event is not None else " (the effect in standard deviations turned into a risk ratio)"
     sentence = (
-        f"A hidden common cause tied to treatment and outcome by risk ratios of {number(e_value(ratio))} each could explain "
+        f"A hidden common cause tied to treatment and outcome by risk ratios of {number(e_value(ratio))} each "
+        "could explain "
         f"the estimate away, of {number(of_interval)} its interval{about}."
     )
     return CheckResult("e-value", "E-value", None, sentence, statistic=e_value(ratio))

@@ -31,7 +31,7 @@ def spline_columns(covariates: Array) -> Array:
 
 def spline_width(covariates: Array) -> int:
     """Return how many columns `spline_columns` would give, without making them."""
-    return covariates.shape[1] + sum(max(len(_knots(column)) - 2, 0) for column in covariates.T)
+    return covariates.shape[1] + sum(max(len(_knots(column)) - 2, 0) for column in covariates.T)  # type: ignore[no-any-return]
 
 
 def _knots(column: Array) -> Array:

@@ -21,7 +21,7 @@ _PENALTIES = np.array([0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0])
 
 
 def chunks(parts: Sequence[Array], shift: Array | None = None) -> Iterator[tuple[slice, Array]]:
-    """Yield ``(rows, block)`` with blocks of the columns ``[1, *parts]``, shifted; a block is valid until the next one."""
+    """Yield ``(rows, block)``: blocks of the columns ``[1, *parts]``, shifted, each valid until the next one."""
     n = len(parts[0])
     width = sum(_width(part) for part in parts)
     buffer = np.ones((min(CHUNK, n), 1 + width))
@@ -73,11 +73,11 @@ def cross_products(
             continue
         labels = groups[rows]
         order = np.argsort(labels, kind="stable")
-        block, labels = block[order], labels[order]
+        ordered, labels = block[order], labels[order]
         present, starts = np.unique(labels, return_index=True)
         for group, start, stop in zip(present, starts, [*starts[1:], len(labels)]):
             if group >= 0:
-                totals[group] += block[start:stop].T @ block[start:stop]
+                totals[group] += ordered[start:stop].T @ ordered[start:stop]
     return totals
 
 
@@ -153,7 +153,7 @@ def dependent_columns(parts: Sequence[Array], tolerance: float = 1e-8) -> NDArra
             continue
         ratio = left[column + 1 :, column] / left[column, column]
         left[column + 1 :, column + 1 :] -= np.outer(ratio, left[column, column + 1 :])
-    return dependent
+    return dependent  # type: ignore[no-any-return]
 
 
 def _width(part: Array) -> int:
