@@ -7,7 +7,6 @@ import pytest
 import whence as wh
 from whence.autopilot.plan import FEWEST_DRAWS, MOST_DRAWS, make_plan
 from whence.data import simulate
-from whence.errors import DataError
 from whence.graph import Knowledge
 
 CONTINUOUS = {"linear": True, "share_nonlinear": 0.0, "share_nongaussian": 0.0, "discrete_share": 0.0}
@@ -60,9 +59,3 @@ def test_a_search_that_cannot_respect_the_knowledge_is_refused(data):
     cards = {card.name: card for card in wh.methods("search")}
     for candidate in made.candidates:
         assert (candidate.refused is not None) == ("tiers" not in cards[candidate.method].knowledge)
-
-
-def test_no_search_takes_a_mix_of_categories_and_numbers():
-    mixed = wh.read({"colour": ["red", "green", "blue"] * 20, "size": [k / 7 for k in range(60)]})
-    with pytest.raises(DataError, match="colour"):
-        plan(mixed, {})

@@ -90,7 +90,7 @@ CASES = (
     Case("header only", _text("a,b,c\n"), ("no rows",)),
     Case("one column", _csv(lambda: {"age": good_table()["age"]}), ("column",)),
     Case("no numeric column", _text("a,b\n" + "\n".join(f"word {k},text {k * 7}" for k in range(80))), ("column",)),
-    Case("all-missing column", _csv(_with(dose=[""] * 200), *ASK), ("'dose'", "missing")),
+    Case("all-missing column", _csv(_with(dose=[""] * 200), *ASK), ("'dose'", "no value")),
     Case("infinite values", _csv(_with(age=[float("inf"), *good_table()["age"][1:]]), *ASK), ("'age'", "infinite")),
     Case(
         "stray text among numbers",

@@ -81,7 +81,8 @@ def analyze(
     >>> import numpy as np, whence as wh
     >>> rng = np.random.default_rng(0)
     >>> dose = rng.normal(size=400)
-    >>> study = wh.analyze({"dose": dose, "cure": 2 * dose + rng.normal(size=400)}, "dose", "cure", budget="5s")
+    >>> table = {"dose": dose, "cure": 2 * dose + rng.normal(size=400)}
+    >>> study = wh.analyze(table, "dose", "cure", knowledge="dose < cure", budget="5s")
     >>> round(study.effect.estimate)
     2
     """

@@ -84,14 +84,14 @@ def load_study(path: str | Path) -> Study:
 
 def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     """Turn a value into JSON; what JSON lacks becomes an object tagged ``$tuple``, ``$array``, ``$type`` and so on."""
+    if isinstance(value, Enum):  # before text: the kinds of columns are both
+        return {"$enum": _path(type(value)), "value": value.value}
     if value is None or isinstance(value, (bool, str)) or type(value) in (int, float):
         return value
     if isinstance(value, Dataset):
         return {"$data": _dataset_state(value, arrays)}
     if isinstance(value, Graph):
         return {"$graph": value.to_dict()}
-    if isinstance(value, Enum):
-        return {"$enum": _path(type(value)), "value": value.value}
     if isinstance(value, np.ndarray):
         key = f"a{len(arrays)}"
         arrays[key] = value
