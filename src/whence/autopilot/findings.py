@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from whence.autopilot.study import Finding
 from whence.effects.wording import number
@@ -10,6 +10,7 @@ from whence.graph import Mark
 
 if TYPE_CHECKING:
     from whence.autopilot.study import Study
+    from whence.effects import Effect
 
 STRONG = 0.9
 MOST_EDGES = 5
@@ -23,20 +24,20 @@ def write_findings(study: Study) -> tuple[Finding, ...]:
 def _answer(study: Study) -> list[Finding]:
     if study.effect is not None:
         effect = study.effect
-        numbers = {
-            "estimate": effect.estimate,
-            "interval": list(effect.interval),
-            "units": effect.units,
-            "rows_used": effect.rows_used,
-        }
-        failed = [check for check in effect.diagnostics if check.passed is False]
-        if failed:
-            warning = f"Do not rely on the estimate as it stands: {failed[0].sentence}"
-            return [
-                Finding("answer", warning, {"check": failed[0].name}),
-                Finding("answer", effect.sentence(), numbers),
-            ]
-        return [Finding("answer", effect.sentence(), numbers)]
+        numbers = _numbers(effect)
+        failed = effect.failed_comparisons
+        if not failed:
+            return [Finding("answer", effect.sentence(), numbers)]
+        names = " and ".join(check.title.lower() for check in failed)
+        refusal = (
+            f"These rows do not answer what {effect.treatment} does to {effect.outcome} in all of them: {names} fail."
+        )
+        sound = [other for other in _elsewhere(study) if not other.failed_comparisons]
+        return [
+            Finding("answer", refusal, {"checks": [check.name for check in failed]}),
+            *(Finding("answer", f"Where rows are comparable: {other.sentence()}", _numbers(other)) for other in sound),
+            Finding("answer", f"Not to be relied on, the figure for all rows: {effect.sentence()}", numbers),
+        ]
     if study.identification is not None:
         found = study.identification
         text = f"The effect of {found.treatment} on {found.outcome} is not identified: {found.reason}"
@@ -58,6 +59,20 @@ def _answer(study: Study) -> list[Finding]:
     ]
 
 
+def _numbers(effect: Effect) -> dict[str, Any]:
+    return {
+        "estimate": effect.estimate,
+        "interval": list(effect.interval),
+        "units": effect.units,
+        "rows_used": effect.rows_used,
+    }
+
+
+def _elsewhere(study: Study) -> list[Effect]:
+    """Return the estimates for other populations than the one asked about."""
+    return [other for other in study.other_effects if study.effect and other.population != study.effect.population]
+
+
 def _checks(study: Study) -> list[Finding]:
     if study.effect is None:
         return []
@@ -68,16 +83,19 @@ def _checks(study: Study) -> list[Finding]:
         text = f"{len(run) - len(failed)} of {len(run)} attempts to refute the estimate left it standing."
         findings.append(Finding("robustness", text, {"passed": len(run) - len(failed), "run": len(run)}))
     findings += [Finding("caution", check.sentence, {"check": check.name}) for check in failed]
-    # The first failed diagnostic already leads the answer.
-    more = [check for check in study.effect.diagnostics if check.passed is False][1:]
+    more = [check for check in study.effect.diagnostics if check.passed is False]
     return findings + [Finding("caution", check.sentence, {"check": check.name}) for check in more]
 
 
 def _alternatives(study: Study) -> list[Finding]:
     if study.effect is None or not study.other_effects:
         return []
-    elsewhere = [other for other in study.other_effects if other.population != study.effect.population]
-    findings = [Finding("robustness", other.sentence(), {"estimate": other.estimate}) for other in elsewhere]
+    elsewhere = _elsewhere(study)
+    findings = [
+        Finding("robustness", f"Failing the same checks: {other.sentence()}", _numbers(other))
+        for other in elsewhere
+        if other.failed_comparisons
+    ]
     estimates = [other.estimate for other in study.other_effects if other not in elsewhere]
     if not estimates:
         return findings

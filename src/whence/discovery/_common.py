@@ -169,8 +169,8 @@ def gaussian_input(data: Dataset, *, rows_per_column: bool = False) -> GaussianI
     binary = [name for name, kind in data.kinds().items() if kind is Kind.BINARY]
     if binary:
         warnings.append(
-            f"binary column{'s' * (len(binary) > 1)} {quote_names(binary, 4)} entered as 0/1 numbers: relations among "
-            "them are tested as linear"
+            f"Binary column{'s' * (len(binary) > 1)} {quote_names(binary, 4)} entered as 0/1 numbers: relations among "
+            "them are tested as linear."
         )
     return GaussianInput(data.names, moments, tuple(warnings), data.library)
 
@@ -293,7 +293,7 @@ def _check_rows(data: Dataset, complete: int, rows_per_column: bool) -> list[str
         )
     warnings = []
     if complete < data.n_rows:
-        warnings.append(f"{data.n_rows - complete:,} of {data.n_rows:,} rows have a missing value and were left out")
+        warnings.append(f"{data.n_rows - complete:,} of {data.n_rows:,} rows have a missing value and were left out.")
     if complete <= p:
         warnings.append(f"{complete:,} rows for {p:,} columns: only small conditioning sets can be tested")
     return warnings

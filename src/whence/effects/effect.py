@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from whence.effects.fitted import Fitted
 
 
+_VITAL = frozenset({"overlap", "balance", "instrument-strength"})
+
+
 @dataclass(frozen=True, slots=True)
 class Contrast:
     """The effect of one value of the treatment against another.
@@ -133,6 +136,11 @@ class Effect:
     def sentence(self) -> str:
         """Return the answer in one plain sentence, in the user's units."""
         return effect_sentence(self)
+
+    @property
+    def failed_comparisons(self) -> tuple[CheckResult, ...]:
+        """The failed diagnostics without which an estimate is a model's guess: overlap, balance, instruments."""
+        return tuple(check for check in self.diagnostics if check.passed is False and check.name in _VITAL)
 
     def check(self, name: str) -> CheckResult:
         """Return one diagnostic or refutation by its name.

@@ -18,6 +18,7 @@ from whence.effects.method_choice import POPULATIONS, choose_method
 from whence.effects.overlap import check_separation, logistic_propensity
 from whence.effects.regression import Population, regression
 from whence.effects.sample import Sample, build_sample, find_level
+from whence.effects.wording import one_of
 from whence.errors import NotIdentified, ParameterError, quote_names
 from whence.graph import Graph, Knowledge
 from whence.parallel import Progress, RandomState, silent
@@ -345,7 +346,7 @@ def units_of(data: Dataset, sample: Sample, question: Question) -> str:
     unit = "probability" if sample.outcome_event is not None else data.unit(question.outcome) or ""
     if sample.arms is not None or question.contrast is not None:
         return unit
-    return f"{unit or question.outcome} per {data.unit(question.treatment) or f'unit of {question.treatment}'}"
+    return f"{unit or question.outcome} per {one_of(data.unit(question.treatment)) or f'unit of {question.treatment}'}"
 
 
 def _no_effect(data: Dataset, question: Question, found: Identification) -> Effect:

@@ -66,6 +66,16 @@ def names_in_words(names: Sequence[str], most: int = _MOST_NAMED) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def one_of(unit: str) -> str:
+    """Return a unit in the singular where that is one plain word.
+
+    >>> one_of("years"), one_of("US dollars of 1982"), one_of("mg"), one_of("mass")
+    ('year', 'US dollars of 1982', 'mg', 'mass')
+    """
+    plural = unit.isalpha() and unit.endswith("s") and not unit.endswith("ss") and len(unit) > 3
+    return unit[:-1] if plural else unit
+
+
 def level_words(value: Any) -> str:
     """Return a level of the treatment for a sentence: 1.0 as 1."""
     if isinstance(value, float):
@@ -97,7 +107,7 @@ def _change(effect: Effect) -> str:
 def _intervention(effect: Effect) -> str:
     first = effect.contrasts[0]
     if first.to is None:
-        unit = effect.parameters.get("treatment_unit") or ""
+        unit = one_of(effect.parameters.get("treatment_unit") or "")
         return f"Raising {effect.treatment} by 1 {unit}".rstrip()
     return f"Setting {effect.treatment} from {level_words(first.reference)} to {level_words(first.to)}"
 

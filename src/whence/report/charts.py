@@ -89,7 +89,7 @@ def balance(figure: Mapping[str, Any]) -> str:
             f'<circle class="hollow" cx="{axis.x(before):.1f}" cy="{y:.1f}" r="5"/>'
             f'<circle class="dot" cx="{axis.x(after):.1f}" cy="{y:.1f}" r="4.5"/></g>'
         )
-    title = "difference between the arms in standard deviations (hollow: before, filled: after weighting)"
+    title = "difference between the arms in standard deviations"
     return _frame(axis.draw(bottom, title), body, bottom + AXIS, "Balance of the adjusted columns")
 
 
@@ -115,9 +115,11 @@ def overlap(figure: Mapping[str, Any], treatment: str) -> str:
                     f'width="{axis.x(high) - axis.x(low) - 0.6:.1f}"><title>{escape(words)}</title></rect>'
                 )
         at = middle - height + 6 if sign < 0 else middle + height
-        body.append(f'<text class="side" x="64" y="{at:.1f}">{escape(_short(f"{treatment} = {level}"))}</text>')
+        body.append(
+            f'<text class="side" x="{WIDTH - RIGHT:.0f}" y="{at:.1f}">{escape(_short(f"{treatment} = {level}"))}</text>'
+        )
     bottom = middle + height + 10
-    title = f"probability of {treatment} = {arm} given the adjusted columns (heights: square root of rows)"
+    title = _short(f"probability of {treatment} = {arm}", 60)
     return _frame(axis.draw(bottom, title), body, bottom + AXIS, "Overlap of the arms")
 
 
@@ -131,8 +133,7 @@ def placebo(figure: Mapping[str, Any], unit: str) -> str:
         for v in values
     )
     dot = f'<circle class="dot" cx="{axis.x(own):.1f}" cy="{TOP + 22:.1f}" r="6"><title>{number(own)}</title></circle>'
-    title = f"{unit} (ticks: permuted, dot: the estimate)" if unit else "ticks: permuted, dot: the estimate"
-    return _frame(axis.draw(bottom, title), [_zero(axis, bottom), marks, dot], bottom + AXIS, "Placebo estimates")
+    return _frame(axis.draw(bottom, unit), [_zero(axis, bottom), marks, dot], bottom + AXIS, "Placebo estimates")
 
 
 def strengths(figure: Mapping[str, Any]) -> str:
@@ -154,7 +155,7 @@ def strengths(figure: Mapping[str, Any]) -> str:
             f'<circle class="hollow" cx="{axis.x(treatment):.1f}" cy="{y:.1f}" r="5"/>'
             f'<circle class="{kind}" cx="{axis.x(outcome):.1f}" cy="{y:.1f}" r="4.5"/></g>'
         )
-    title = "share explained of what is left (hollow: of the treatment, filled: of the outcome)"
+    title = "share explained of what the other columns leave"
     return _frame(axis.draw(bottom, title), body, bottom + AXIS, "Strength of a hidden common cause")
 
 
@@ -178,6 +179,6 @@ def _label(text: str, y: float) -> str:
     return f'<text class="label" x="{LEFT - 10:.0f}" y="{y + 4.5:.1f}">{escape(_short(text))}</text>'
 
 
-def _short(text: str) -> str:
+def _short(text: str, longest: int = _LONGEST) -> str:
     flat = " ".join(text.split())
-    return flat if len(flat) <= _LONGEST else flat[: _LONGEST - 1] + "…"
+    return flat if len(flat) <= longest else flat[: longest - 1] + "…"

@@ -246,16 +246,18 @@ def _figures(effect: Effect) -> tuple[Figure, ...]:
         caption = "The interval is where the effect lies at the stated level, if the assumptions hold."
         drawn.append(Figure("Estimate", charts.intervals(found["comparison"], effect.units), caption))
     if "overlap" in found and found["overlap"]["panels"]:
-        caption = "Comparable rows need both halves filled at the same place."
+        caption = "Comparable rows need both halves filled at the same place; heights are square roots of rows."
         drawn.append(Figure("Overlap", charts.overlap(found["overlap"], effect.treatment), caption))
     if "balance" in found:
-        caption = "Inside the band the arms are alike in that column."
+        caption = "Hollow before, filled after weighting; inside the band the arms are alike in that column."
         drawn.append(Figure("Balance", charts.balance(found["balance"]), caption))
     if found.get("placebo", {}).get("estimates"):
-        caption = "Where the treatment is permuted there is no effect to find; the ticks show what chance alone gives."
+        caption = "Ticks: estimates with a column permuted, where there is nothing to find. Dot: the estimate."
         drawn.append(Figure("Placebo", charts.placebo(found["placebo"], effect.units), caption))
     if "sensitivity" in found:
-        caption = "A hidden cause must lie beyond the first row on both marks to bring the estimate to zero."
+        caption = (
+            "Hollow: share explained of the treatment, filled: of the outcome. A hidden cause must reach the first row."
+        )
         drawn.append(Figure("Hidden common cause", charts.strengths(found["sensitivity"]), caption))
     return tuple(drawn)
 

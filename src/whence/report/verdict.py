@@ -9,9 +9,6 @@ from whence.report.protocol import StudyLike
 
 Tone = Literal["good", "open", "bad"]
 
-# Diagnostics that say whether there is anything to compare; without them an estimate is a model's guess.
-_VITAL = frozenset({"overlap", "balance", "instrument-strength"})
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -33,9 +30,8 @@ def verdict_of(study: StudyLike) -> Verdict:
         return Verdict("No effect by the graph", "The graph rules an effect out; nothing was estimated.", "open")
     if effect.range is not None:
         return Verdict("A range", "The graph leaves directions open; the effect differs with them.", "open")
-    vital = [check for check in effect.diagnostics if check.passed is False and check.name in _VITAL]
-    if vital:
-        names = " and ".join(check.title.lower() for check in vital)
+    if effect.failed_comparisons:
+        names = " and ".join(check.title.lower() for check in effect.failed_comparisons)
         return Verdict("Do not rely on it", f"The data fail on {names}: the figure is not a comparison.", "bad")
     judged = [check for check in (*effect.diagnostics, *effect.refutations) if check.passed is not None]
     failed = [check for check in judged if not check.passed]
