@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
@@ -238,6 +239,7 @@ def _one_by_one(
 
 @cache
 def _thread_pools() -> Any:
+    import_module("sklearn.ensemble")  # the controller knows only the OpenMP libraries that are loaded when it is made
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
