@@ -309,8 +309,8 @@ def _redeclared(
     """Return a Dataset read before, with what is newly declared."""
     listed = tuple(missing)
     if listed:
-        kept = {"kinds": kinds, "roles": {**data.roles, **(roles or {})}, "units": units}
-        return read(data.to_arrow(), missing=listed, **kept).with_source(data.source)
+        known = {**data.roles, **(roles or {})}
+        return read(data.to_arrow(), missing=listed, kinds=kinds, roles=known, units=units).with_source(data.source)
     if kinds:
         data = data.with_kinds(kinds)
     if roles:

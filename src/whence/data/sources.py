@@ -30,7 +30,7 @@ class Opened:
 
     label: str
     library: str
-    table: pa.Table | None = None
+    table: Any = None
     sql: Any = None
     notes: list[str] = field(default_factory=list)
     keep_native: bool = False

@@ -97,7 +97,7 @@ def moments_of(values: NDArray[np.float64], names: tuple[str, ...]) -> Moments:
 def pool(parts: list[Moments]) -> Moments:
     """Return the moments of several blocks of rows taken together (Chan, Golub and LeVeque 1983)."""
     n = sum(part.n for part in parts)
-    mean = sum(part.n * part.mean for part in parts if part.n) / n
+    mean = np.sum([part.n * part.mean for part in parts if part.n], axis=0) / n
     scatter = np.zeros_like(parts[0].covariance)
     for part in parts:
         if part.n:

@@ -1,8 +1,8 @@
 """Greedy equivalence search, compiled. Neighbour lists beside the mark matrix keep every step local.
 
 For each target, one factorisation per clique of its neighbours serves all sources; a target is rescored only when
-its surroundings changed. Whether a semi-directed path forbids an insertion is checked when the insertion is about to be made:
-an operator that is invalid now may be valid later, so it is set aside, not forgotten.
+its surroundings changed. Whether a semi-directed path forbids an insertion is checked when the insertion is about to
+be made: an operator that is invalid now may be valid later, so it is set aside, not forgotten.
 """
 
 from __future__ import annotations
@@ -10,155 +10,24 @@ from __future__ import annotations
 import numpy as np
 
 from whence.compile import kernel
-from whence.graph._kernels import class_of_dag, extend_lists, meek_lists
+from whence.discovery._kernels_class import (
+    ARROW,
+    TAIL,
+    agrees,
+    around,
+    copy_marks,
+    disconnect,
+    gather,
+    join,
+    joins_clique,
+    path,
+    points_in,
+)
+from whence.graph._kernels import class_of_dag, extend_lists
 from whence.scores._kernels import local_gains
 
-TAIL = 1
-ARROW = 2
-_MOST_NEIGHBOURS = 60
 _SCORE = "int64, float64[:,::1], int32[:,::1], int64[::1], float64, float64, float64, float64"
 _GRAPH = "int8[:,::1], int32[:,::1], int32[::1]"
-
-
-@kernel("void(int8[:,::1], int32[:,::1], int32[::1], int64, int64)")
-def _join(marks, near, degree, a, b):  # type: ignore[no-untyped-def]
-    """Enter a and b in each other's neighbour list."""
-    near[a, degree[a]] = b
-    degree[a] += 1
-    near[b, degree[b]] = a
-    degree[b] += 1
-
-
-@kernel("void(int8[:,::1], int32[:,::1], int32[::1], int64, int64)")
-def _part(marks, near, degree, a, b):  # type: ignore[no-untyped-def]
-    """Strike a and b from each other's neighbour list and their marks."""
-    for first, second in ((a, b), (b, a)):
-        for k in range(degree[first]):
-            if near[first, k] == second:
-                for later in range(k, degree[first] - 1):
-                    near[first, later] = near[first, later + 1]
-                degree[first] -= 1
-                break
-        marks[first, second] = 0
-
-
-@kernel("void(int8[:,::1], int32[:,::1], int32[::1], int8[:,::1])")
-def _copy_marks(marks, near, degree, target):  # type: ignore[no-untyped-def]
-    """Copy the marks of all edges."""
-    for a in range(len(degree)):
-        for i in range(degree[a]):
-            target[a, near[a, i]] = marks[a, near[a, i]]
-
-
-@kernel("void(int8[:,::1], int32[:,::1], int32[::1], int64, int64, int8[:,:,::1])")
-def _disconnect(marks, near, degree, a, b, scratch):  # type: ignore[no-untyped-def]
-    """Take an edge out of marks, lists and scratch matrices."""
-    _part(marks, near, degree, a, b)
-    scratch[:, a, b] = 0
-    scratch[:, b, a] = 0
-
-
-@kernel("boolean(int8[:,::1], int32[:,::1], int32[::1], boolean[:,::1], int8[:,::1], int8[:,::1])")
-def agrees(marks, near, degree, forbidden, trial, work):  # type: ignore[no-untyped-def]
-    """Write into ``trial`` the class narrowed by what is forbidden; False if no member keeps to it."""
-    p = len(degree)
-    for a in range(p):
-        for i in range(degree[a]):
-            trial[a, near[a, i]] = marks[a, near[a, i]]
-    for a in range(p):
-        for i in range(degree[a]):
-            b = near[a, i]
-            if trial[a, b] == TAIL and trial[b, a] == TAIL and forbidden[b, a]:
-                trial[a, b] = ARROW
-    meek_lists(trial, near, degree)
-    for a in range(p):
-        for i in range(degree[a]):
-            b = near[a, i]
-            if trial[a, b] == ARROW and (trial[b, a] == ARROW or forbidden[a, b]):
-                return False
-            work[a, b] = trial[a, b]
-    return extend_lists(work, near, degree)
-
-
-@kernel("boolean(int8[:,::1], int32[:,::1], int32[::1], int64, int64, boolean[::1])")
-def _path(marks, near, degree, start, goal, blocked):  # type: ignore[no-untyped-def]
-    """Return whether a semi-directed path leads from start to goal around the blocked nodes."""
-    p = len(degree)
-    seen = np.zeros(p, np.bool_)
-    stack = np.empty(p, np.int64)
-    stack[0] = start
-    seen[start] = True
-    height = 1
-    while height > 0:
-        height -= 1
-        a = stack[height]
-        for i in range(degree[a]):
-            b = near[a, i]
-            if seen[b] or blocked[b] or (marks[b, a] == ARROW and marks[a, b] == TAIL):
-                continue
-            if b == goal:
-                return True
-            seen[b] = True
-            stack[height] = b
-            height += 1
-    return False
-
-
-@kernel("int64(int8[:,::1], int32[:,::1], int32[::1], int64, int64[::1], int64[::1])")
-def _around(marks, near, degree, target, parents, neighbours):  # type: ignore[no-untyped-def]
-    """Write parents and undirected neighbours of a target; return parents * 2^32 + neighbours, their numbers."""
-    n_parents = 0
-    n_neighbours = 0
-    for i in range(degree[target]):
-        other = near[target, i]
-        if marks[target, other] == TAIL and marks[other, target] == TAIL:
-            if n_neighbours < _MOST_NEIGHBOURS:
-                neighbours[n_neighbours] = other
-                n_neighbours += 1
-        elif marks[other, target] == ARROW:
-            parents[n_parents] = other
-            n_parents += 1
-    return n_parents * 4294967296 + n_neighbours
-
-
-@kernel("boolean(int8[:,::1], int64[::1], int64, int64)")
-def _joins_clique(marks, neighbours, clique, k):  # type: ignore[no-untyped-def]
-    """Return whether neighbour k is joined to every member of the clique, a bit mask."""
-    place = 0
-    rest = clique
-    while rest:
-        if rest & 1 and marks[neighbours[k], neighbours[place]] == 0:
-            return False
-        rest >>= 1
-        place += 1
-    return True
-
-
-@kernel("int64(int64[::1], int64, int64[::1], int64, int64[::1])")
-def _gather(parents, n_parents, neighbours, clique, given):  # type: ignore[no-untyped-def]
-    """Write parents and the neighbours in the clique one after the other; return how many."""
-    count = n_parents
-    given[:n_parents] = parents[:n_parents]
-    place = 0
-    while clique:
-        if clique & 1:
-            given[count] = neighbours[place]
-            count += 1
-        clique >>= 1
-        place += 1
-    return count
-
-
-@kernel("boolean(boolean[:,::1], int64[::1], int64, int64)")
-def _points_in(forbidden, neighbours, members, target):  # type: ignore[no-untyped-def]
-    """Return whether every member, a bit mask over the neighbours, may point into the target."""
-    place = 0
-    while members:
-        if members & 1 and forbidden[neighbours[place], target]:
-            return False
-        members >>= 1
-        place += 1
-    return True
 
 
 @kernel(f"void({_SCORE}, {_GRAPH}, boolean[:,::1], int64, int64, float64[:,::1], int64[:,::1], int64)")
@@ -188,7 +57,7 @@ def _score_target(  # type: ignore[no-untyped-def]
     p = len(degree)
     parents = np.empty(degree[target] + 1, np.int64)
     neighbours = np.empty(degree[target] + 1, np.int64)
-    packed = _around(marks, near, degree, target, parents, neighbours)
+    packed = around(marks, near, degree, target, parents, neighbours)
     n_parents, n_neighbours = packed // 4294967296, packed % 4294967296
     needed = np.zeros(p, np.int64)  # bit k: neighbour k of the target is joined to the source
     for k in range(n_neighbours):
@@ -208,7 +77,7 @@ def _score_target(  # type: ignore[no-untyped-def]
     while len(cliques) > 0:
         clique = cliques.pop()
         top = last.pop()
-        count = _gather(parents, n_parents, neighbours, clique, given)
+        count = gather(parents, n_parents, neighbours, clique, given)
         if count < most_parents:
             local_gains(mode, correlation, codes, sizes, n, unit, edge, ess, target, given, count, wanted, gains)
             for x in range(p):
@@ -218,17 +87,17 @@ def _score_target(  # type: ignore[no-untyped-def]
                 if only >= 0:
                     for k in range(n_parents, count):
                         blocked[given[k]] = True
-                    open_path = _path(marks, near, degree, target, x, blocked)
+                    open_path = path(marks, near, degree, target, x, blocked)
                     for k in range(n_parents, count):
                         blocked[given[k]] = False
                     if open_path:
                         continue
-                if not _points_in(forbidden, neighbours, clique & ~needed[x], target):
+                if not points_in(forbidden, neighbours, clique & ~needed[x], target):
                     continue
                 gain[target, x] = gains[x]
                 clique_of[target, x] = clique
         for k in range(top + 1, n_neighbours):
-            if _joins_clique(marks, neighbours, clique, k):
+            if joins_clique(marks, neighbours, clique, k):
                 cliques.append(clique | (np.int64(1) << k))
                 last.append(np.int64(k))
 
@@ -243,7 +112,7 @@ def _settle(marks, near, degree, forbidden, known, before, scratch, touched):  #
     the marks before the edit; ``scratch`` three matrices that are zero wherever there is no edge.
     """
     dag = scratch[0]
-    _copy_marks(marks, near, degree, dag)
+    copy_marks(marks, near, degree, dag)
     if not extend_lists(dag, near, degree):
         return False
     class_of_dag(dag, marks, near, degree)
@@ -261,12 +130,12 @@ def _blocks(marks, near, degree, source, target, clique):  # type: ignore[no-unt
     """Return whether the clique of the target's neighbours blocks every semi-directed path to the source."""
     parents = np.empty(degree[target] + 1, np.int64)
     neighbours = np.empty(degree[target] + 1, np.int64)
-    n_neighbours = _around(marks, near, degree, target, parents, neighbours) % 4294967296
+    n_neighbours = around(marks, near, degree, target, parents, neighbours) % 4294967296
     blocked = np.zeros(len(degree), np.bool_)
     for k in range(n_neighbours):
         if (clique >> k) & 1:
             blocked[neighbours[k]] = True
-    return not _path(marks, near, degree, target, source, blocked)
+    return not path(marks, near, degree, target, source, blocked)
 
 
 @kernel("void(int8[:,::1], int32[:,::1], int32[::1], int64, int64, int64)")
@@ -274,11 +143,11 @@ def _apply_insert(marks, near, degree, source, target, clique):  # type: ignore[
     """Insert source -> target and direct the members of T into the target."""
     parents = np.empty(degree[target] + 1, np.int64)
     neighbours = np.empty(degree[target] + 1, np.int64)
-    n_neighbours = _around(marks, near, degree, target, parents, neighbours) % 4294967296
+    n_neighbours = around(marks, near, degree, target, parents, neighbours) % 4294967296
     for k in range(n_neighbours):
         if (clique >> k) & 1 and marks[source, neighbours[k]] == 0:
             marks[neighbours[k], target] = ARROW
-    _join(marks, near, degree, source, target)
+    join(marks, near, degree, source, target)
     marks[source, target] = ARROW
     marks[target, source] = TAIL
 
@@ -384,7 +253,7 @@ def _forward(  # type: ignore[no-untyped-def]
                 )
                 rescan[target] = True
                 continue
-            _copy_marks(marks, near, degree, before)
+            copy_marks(marks, near, degree, before)
             before[source, target] = before[target, source] = 0
             _apply_insert(marks, near, degree, source, target, clique_of[target, source])
             touched[:] = False
@@ -394,8 +263,8 @@ def _forward(  # type: ignore[no-untyped-def]
                 steps[0] += 1
                 break
             # What is known forbids every member of the class this would lead to: undo, and drop it for good.
-            _disconnect(marks, near, degree, source, target, scratch)
-            _copy_marks(before, near, degree, marks)
+            disconnect(marks, near, degree, source, target, scratch)
+            copy_marks(before, near, degree, marks)
             gain[target, source] = -np.inf
             refused[target, source] = True
             rescan[target] = True
@@ -423,7 +292,7 @@ def _apply_delete(marks, near, degree, source, target, kept, scratch):  # type: 
     """Delete the edge and direct those of NA(target, source) that are not kept away from both ends."""
     parents = np.empty(degree[target] + 1, np.int64)
     neighbours = np.empty(degree[target] + 1, np.int64)
-    n_neighbours = _around(marks, near, degree, target, parents, neighbours) % 4294967296
+    n_neighbours = around(marks, near, degree, target, parents, neighbours) % 4294967296
     for k in range(n_neighbours):
         h = neighbours[k]
         if h == source or (kept >> k) & 1 or marks[h, source] == 0:
@@ -431,7 +300,7 @@ def _apply_delete(marks, near, degree, source, target, kept, scratch):  # type: 
         marks[target, h] = ARROW
         if marks[source, h] == TAIL and marks[h, source] == TAIL:
             marks[source, h] = ARROW
-    _disconnect(marks, near, degree, source, target, scratch)
+    disconnect(marks, near, degree, source, target, scratch)
 
 
 @kernel(f"float64({_SCORE}, {_GRAPH}, boolean[:,::1], boolean[:,::1], boolean, int8[:,::1], int8[:,:,::1], int64[::1])")
@@ -466,7 +335,7 @@ def _backward(  # type: ignore[no-untyped-def]
         for y in range(p):
             parents = np.empty(degree[y] + 1, np.int64)
             neighbours = np.empty(degree[y] + 1, np.int64)
-            packed = _around(marks, near, degree, y, parents, neighbours)
+            packed = around(marks, near, degree, y, parents, neighbours)
             n_parents, n_neighbours = packed // 4294967296, packed % 4294967296
             others = np.empty(n_parents + 1, np.int64)
             given = np.empty(n_parents + n_neighbours + 1, np.int64)
@@ -485,27 +354,27 @@ def _backward(  # type: ignore[no-untyped-def]
                 while len(cliques) > 0:
                     clique = cliques.pop()
                     top = last.pop()
-                    count = _gather(others, n_others, neighbours, clique, given)
+                    count = gather(others, n_others, neighbours, clique, given)
                     local_gains(mode, correlation, codes, sizes, n, unit, edge, ess, y, given, count, wanted, gains)
                     if -gains[x] > best and gains[x] > -np.inf:
                         best, source, target, kept = -gains[x], x, y, clique
                     for k in range(top + 1, n_neighbours):
                         joined = neighbours[k] != x and marks[neighbours[k], x] != 0
-                        if joined and _joins_clique(marks, neighbours, clique, k):
+                        if joined and joins_clique(marks, neighbours, clique, k):
                             cliques.append(clique | (np.int64(1) << k))
                             last.append(np.int64(k))
                 wanted[x] = False
         if target < 0:
             return rise
-        _copy_marks(marks, near, degree, before)
+        copy_marks(marks, near, degree, before)
         _apply_delete(marks, near, degree, source, target, kept, scratch)
         if _settle(marks, near, degree, forbidden, known, before, scratch, touched):
             rise += best
             steps[1] += 1
             refused[:] = False
         else:
-            _join(marks, near, degree, source, target)
-            _copy_marks(before, near, degree, marks)
+            join(marks, near, degree, source, target)
+            copy_marks(before, near, degree, marks)
             refused[source, target] = True
 
 

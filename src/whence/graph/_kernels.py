@@ -1,7 +1,7 @@
 """Compiled loops over mark matrices with neighbour lists: orientation rules, classes, consistent extensions.
 
-``marks`` is the (p, p) mark matrix; ``near[a, :degree[a]]`` lists the nodes joined to a, so that a loop costs what the edges
-cost and not p squared.
+``marks`` is the (p, p) mark matrix; ``near[a, :degree[a]]`` lists the nodes joined to a, so that a loop costs what
+the edges cost and not p squared.
 """
 
 from __future__ import annotations

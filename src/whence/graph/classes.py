@@ -55,8 +55,8 @@ def equivalent(graph: Graph, other: Graph) -> bool:
     other = other.subgraph(graph.names)
     dags = ("DAG", "CPDAG", "PDAG")
     if graph.kind in dags and other.kind in dags:
-        classes = [cpdag_of_dag(extension(g.marks)) for g in (graph, other)]
-        return bool(np.array_equal(*classes))
+        ours, theirs = (cpdag_of_dag(extension(g.marks)) for g in (graph, other))
+        return bool(np.array_equal(ours, theirs))
     if graph.kind == other.kind == "PAG":
         return bool(np.array_equal(graph.marks, other.marks))
     raise GraphError(

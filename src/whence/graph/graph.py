@@ -245,7 +245,7 @@ class Graph:
         return tuple(self._names[node] for node in order)
 
     def _directed(self) -> NDArray[np.bool_]:
-        return (self._marks == Mark.ARROW) & (self._marks.T == Mark.TAIL)
+        return (self._marks == Mark.ARROW) & (self._marks.T == Mark.TAIL)  # type: ignore[no-any-return]
 
     # ---- separation ---------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from whence.graph.graph import Graph
 
@@ -110,7 +111,7 @@ def _consistent_order(graph: Graph) -> list[str]:
     return order
 
 
-def _order(columns: Sequence[list], links: Sequence[tuple[object, object]]) -> dict[object, int]:
+def _order(columns: Sequence[list[Any]], links: Sequence[tuple[object, object]]) -> dict[object, int]:
     """Reorder each layer in place by the barycentres of its neighbours, sweeping down and up; keep the best."""
     up: dict[object, list[object]] = defaultdict(list)
     down: dict[object, list[object]] = defaultdict(list)
@@ -136,7 +137,7 @@ def _order(columns: Sequence[list], links: Sequence[tuple[object, object]]) -> d
     return {item: k for column in columns for k, item in enumerate(column)}
 
 
-def _crossings(columns: Sequence[list], down: dict, place: dict[object, int]) -> int:
+def _crossings(columns: Sequence[list[Any]], down: dict[Any, list[Any]], place: dict[object, int]) -> int:
     total = 0
     for column in columns:
         ends = [place[lower] for item in column for lower in sorted(down[item], key=place.__getitem__)]
@@ -147,8 +148,12 @@ def _crossings(columns: Sequence[list], down: dict, place: dict[object, int]) ->
 
 
 def _coordinates(
-    columns: Sequence[list], links: Sequence[tuple[object, object]], place: dict[object, int], widths: dict, gap: float
-) -> dict:
+    columns: Sequence[list[Any]],
+    links: Sequence[tuple[object, object]],
+    place: dict[object, int],
+    widths: dict[Any, float],
+    gap: float,
+) -> dict[Any, float]:
     """Return horizontal positions: each item near the mean of its neighbours, never closer than the gap."""
     near: dict[object, list[object]] = defaultdict(list)
     for upper, lower in links:
@@ -170,9 +175,9 @@ def _coordinates(
     return x
 
 
-def _spread(column: Sequence, wanted: Sequence[float], widths: dict, gap: float) -> list[float]:
+def _spread(column: Sequence[Any], wanted: Sequence[float], widths: dict[Any, float], gap: float) -> list[float]:
     """Return positions as near to ``wanted`` as order and gaps allow: neighbours that collide move as one."""
-    blocks: list[list] = []  # [sum of targets, count, members' offsets]
+    blocks: list[list[Any]] = []  # [sum of targets, count, members' offsets]
     offset = 0.0
     previous = 0.0
     for k, item in enumerate(column):

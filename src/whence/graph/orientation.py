@@ -64,7 +64,7 @@ def extension(marks: Marks) -> NDArray[np.bool_]:
             "the graph has no consistent extension to a DAG: some directions contradict each other.",
             "Remove a direction or an edge; Graph.edges() lists them.",
         )
-    return directed == Mark.ARROW
+    return directed == Mark.ARROW  # type: ignore[no-any-return]
 
 
 def neighbour_lists(marks: Marks) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -99,10 +99,10 @@ def _check_acyclic(names: tuple[str, ...], marks: NDArray[np.int8], kind: str) -
 
 def find_cycle(names: tuple[str, ...], arrows: NDArray[np.bool_]) -> list[str]:
     """Return the nodes of one directed cycle, the first repeated at the end."""
-    alive = np.ones(len(arrows), dtype=bool)
+    alive: NDArray[np.bool_] = np.ones(len(arrows), dtype=bool)
     while True:  # strip nodes without a parent or without a child until only cycles and what joins them are left
         inner = arrows & alive[:, None] & alive[None, :]
-        keep = inner.any(axis=0) & inner.any(axis=1)
+        keep: NDArray[np.bool_] = np.any(inner, axis=0) & np.any(inner, axis=1)
         if (keep == alive).all():
             break
         alive = keep

@@ -1,9 +1,9 @@
 """Decomposable local scores behind one signature: ``score.local(target, parents) -> float``, by position.
 
 A graph's score is the sum of its nodes' local scores. The price of a parameter is ``penalty * log(n) / 2``, the plain
-BIC at ``penalty=1``; each edge costs ``log(p)`` more unless ``per_edge`` says otherwise. The plain BIC takes in more and
-more false edges as columns are added, because the number of pairs grows with p squared; at two log p on the deviance
-scale their expected number stays about constant (the extended BIC of Foygel and Drton 2010 at gamma = 1/2).
+BIC at ``penalty=1``; each edge costs ``log(p)`` more unless ``per_edge`` says otherwise. The plain BIC takes in more
+and more false edges as columns are added, because the number of pairs grows with p squared; at two log p on the
+deviance scale their expected number stays about constant (the extended BIC of Foygel and Drton 2010 at gamma = 1/2).
 """
 
 from __future__ import annotations

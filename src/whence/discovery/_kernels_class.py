@@ -1,0 +1,153 @@
+"""Compiled steps on the mark matrix of a class of graphs: joining, parting, paths, cliques of neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from whence.compile import kernel
+from whence.graph._kernels import extend_lists, meek_lists
+
+TAIL = 1
+ARROW = 2
+MOST_NEIGHBOURS = 60
+
+
+@kernel("void(int8[:,::1], int32[:,::1], int32[::1], int64, int64)")
+def join(marks, near, degree, a, b):  # type: ignore[no-untyped-def]
+    """Enter a and b in each other's neighbour list."""
+    near[a, degree[a]] = b
+    degree[a] += 1
+    near[b, degree[b]] = a
+    degree[b] += 1
+
+
+@kernel("void(int8[:,::1], int32[:,::1], int32[::1], int64, int64)")
+def part(marks, near, degree, a, b):  # type: ignore[no-untyped-def]
+    """Strike a and b from each other's neighbour list and their marks."""
+    for first, second in ((a, b), (b, a)):
+        for k in range(degree[first]):
+            if near[first, k] == second:
+                for later in range(k, degree[first] - 1):
+                    near[first, later] = near[first, later + 1]
+                degree[first] -= 1
+                break
+        marks[first, second] = 0
+
+
+@kernel("void(int8[:,::1], int32[:,::1], int32[::1], int8[:,::1])")
+def copy_marks(marks, near, degree, target):  # type: ignore[no-untyped-def]
+    """Copy the marks of all edges."""
+    for a in range(len(degree)):
+        for i in range(degree[a]):
+            target[a, near[a, i]] = marks[a, near[a, i]]
+
+
+@kernel("void(int8[:,::1], int32[:,::1], int32[::1], int64, int64, int8[:,:,::1])")
+def disconnect(marks, near, degree, a, b, scratch):  # type: ignore[no-untyped-def]
+    """Take an edge out of marks, lists and scratch matrices."""
+    part(marks, near, degree, a, b)
+    scratch[:, a, b] = 0
+    scratch[:, b, a] = 0
+
+
+@kernel("boolean(int8[:,::1], int32[:,::1], int32[::1], boolean[:,::1], int8[:,::1], int8[:,::1])")
+def agrees(marks, near, degree, forbidden, trial, work):  # type: ignore[no-untyped-def]
+    """Write into ``trial`` the class narrowed by what is forbidden; False if no member keeps to it."""
+    p = len(degree)
+    for a in range(p):
+        for i in range(degree[a]):
+            trial[a, near[a, i]] = marks[a, near[a, i]]
+    for a in range(p):
+        for i in range(degree[a]):
+            b = near[a, i]
+            if trial[a, b] == TAIL and trial[b, a] == TAIL and forbidden[b, a]:
+                trial[a, b] = ARROW
+    meek_lists(trial, near, degree)
+    for a in range(p):
+        for i in range(degree[a]):
+            b = near[a, i]
+            if trial[a, b] == ARROW and (trial[b, a] == ARROW or forbidden[a, b]):
+                return False
+            work[a, b] = trial[a, b]
+    return extend_lists(work, near, degree)
+
+
+@kernel("boolean(int8[:,::1], int32[:,::1], int32[::1], int64, int64, boolean[::1])")
+def path(marks, near, degree, start, goal, blocked):  # type: ignore[no-untyped-def]
+    """Return whether a semi-directed path leads from start to goal around the blocked nodes."""
+    p = len(degree)
+    seen = np.zeros(p, np.bool_)
+    stack = np.empty(p, np.int64)
+    stack[0] = start
+    seen[start] = True
+    height = 1
+    while height > 0:
+        height -= 1
+        a = stack[height]
+        for i in range(degree[a]):
+            b = near[a, i]
+            if seen[b] or blocked[b] or (marks[b, a] == ARROW and marks[a, b] == TAIL):
+                continue
+            if b == goal:
+                return True
+            seen[b] = True
+            stack[height] = b
+            height += 1
+    return False
+
+
+@kernel("int64(int8[:,::1], int32[:,::1], int32[::1], int64, int64[::1], int64[::1])")
+def around(marks, near, degree, target, parents, neighbours):  # type: ignore[no-untyped-def]
+    """Write parents and undirected neighbours of a target; return parents * 2^32 + neighbours, their numbers."""
+    n_parents = 0
+    n_neighbours = 0
+    for i in range(degree[target]):
+        other = near[target, i]
+        if marks[target, other] == TAIL and marks[other, target] == TAIL:
+            if n_neighbours < MOST_NEIGHBOURS:
+                neighbours[n_neighbours] = other
+                n_neighbours += 1
+        elif marks[other, target] == ARROW:
+            parents[n_parents] = other
+            n_parents += 1
+    return n_parents * 4294967296 + n_neighbours
+
+
+@kernel("boolean(int8[:,::1], int64[::1], int64, int64)")
+def joins_clique(marks, neighbours, clique, k):  # type: ignore[no-untyped-def]
+    """Return whether neighbour k is joined to every member of the clique, a bit mask."""
+    place = 0
+    rest = clique
+    while rest:
+        if rest & 1 and marks[neighbours[k], neighbours[place]] == 0:
+            return False
+        rest >>= 1
+        place += 1
+    return True
+
+
+@kernel("int64(int64[::1], int64, int64[::1], int64, int64[::1])")
+def gather(parents, n_parents, neighbours, clique, given):  # type: ignore[no-untyped-def]
+    """Write parents and the neighbours in the clique one after the other; return how many."""
+    count = n_parents
+    given[:n_parents] = parents[:n_parents]
+    place = 0
+    while clique:
+        if clique & 1:
+            given[count] = neighbours[place]
+            count += 1
+        clique >>= 1
+        place += 1
+    return count
+
+
+@kernel("boolean(boolean[:,::1], int64[::1], int64, int64)")
+def points_in(forbidden, neighbours, members, target):  # type: ignore[no-untyped-def]
+    """Return whether every member, a bit mask over the neighbours, may point into the target."""
+    place = 0
+    while members:
+        if members & 1 and forbidden[neighbours[place], target]:
+            return False
+        members >>= 1
+        place += 1
+    return True
