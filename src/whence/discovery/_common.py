@@ -295,7 +295,9 @@ def _check_rows(data: Dataset, complete: int, rows_per_column: bool) -> list[str
     if complete < data.n_rows:
         warnings.append(f"{data.n_rows - complete:,} of {data.n_rows:,} rows have a missing value and were left out.")
     if complete <= p:
-        warnings.append(f"{complete:,} rows for {p:,} columns: only small conditioning sets can be tested.")
+        warnings.append(
+            f"{complete:,} rows for {p:,} columns: only a sparse graph can be found, and weak edges are missed."
+        )
     return warnings
 
 

@@ -71,8 +71,8 @@ def score_input(
     Raises
     ------
     DataError
-        For columns that a score cannot take: constant, the same as another, determined by others, of mixed sorts; or no
-        more complete rows than columns.
+        For columns that a score cannot take: constant, the same as another, determined by others, of mixed sorts; or
+        too few complete rows.
     """
     dataset = open_table(data, card)
     given = dataset.names
@@ -91,9 +91,10 @@ def score_input(
     else:
         if score == "bdeu":
             raise DataError("E317", "the score bdeu takes discrete columns; these are numbers.", "Use score='bic'.")
-        gaussian = gaussian_input(ordered, rows_per_column=True)
+        gaussian = gaussian_input(ordered)
         warnings, rows = gaussian.warnings, gaussian.moments.n
-        dependent = dependent_columns(gaussian.moments.correlation, ordered.names)
+        # With no more rows than columns every column follows from others; small sets of parents still tell them apart.
+        dependent = dependent_columns(gaussian.moments.correlation, ordered.names) if rows > len(given) else []
         if dependent:
             raise DataError(
                 "E318",

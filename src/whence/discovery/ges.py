@@ -86,7 +86,7 @@ class GES:
         Raises
         ------
         DataError
-            For columns that a score cannot take, or no more complete rows than columns.
+            For columns that a score cannot take, or too few complete rows.
         """
         started = time.perf_counter()
         found = score_input(

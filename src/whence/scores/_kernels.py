@@ -162,8 +162,7 @@ def table_score(  # type: ignore[no-untyped-def]
 
 @kernel(
     "void(int64, float64[:,::1], int32[:,::1], int64[::1], float64, float64, float64, float64, int64, int64[::1], "
-    "int64,"
-    " boolean[::1], float64[::1])"
+    "int64, boolean[::1], float64[::1])"
 )
 def local_gains(  # type: ignore[no-untyped-def]
     mode, correlation, codes, sizes, n, unit, edge, ess, target, given, count, wanted, gains

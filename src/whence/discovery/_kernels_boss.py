@@ -1,0 +1,265 @@
+"""Best order score search, compiled: grow-shrink trees remember for every column which parents a prefix gives it.
+
+A tree node stands for a set of parents grown so far. It keeps the columns that would raise the score from there, best
+first, one child for each, and what is left when the set is shrunk. Finding the parents for a prefix is a walk: always
+to the best column that the prefix holds. Andrews et al. (2023), section 3.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from whence.compile import kernel
+from whence.scores._kernels import local_gains, local_score
+
+_SCORE = "int64, float64[:,::1], int32[:,::1], int64[::1], float64, float64, float64, float64"
+# Per tree node: first candidate, number of candidates, parents grown, parents kept.
+_FIRST, _COUNT, _GROWN, _KEPT = 0, 1, 2, 3
+_TREES = "int64[:,::1], int64[:,::1], int32[:,::1], int32[:,::1], float64[::1], int32[::1], int64[::1]"
+_FORMS = "boolean[:,::1], boolean[:,::1], int64"
+
+
+@kernel(f"int64({_SCORE}, {_TREES}, {_FORMS}, int64, int64[::1], int64)")
+def _new_node(  # type: ignore[no-untyped-def]
+    mode, correlation, codes, sizes, n, unit, edge, ess,
+    nodes, children, grown, kept, scores, candidates, used,
+    required, forbidden, most_parents,
+    target, parents, count,
+):  # fmt: skip
+    """Make the node for a set of grown parents; return its number, -1 where the store is full.
+
+    ``used`` holds how many nodes and candidates are taken.
+    """
+    p = len(required)
+    node, first = used[0], used[1]
+    if node >= len(nodes) or first + p > len(candidates):
+        return -1
+    used[0] += 1
+    for k in range(count):
+        grown[node, k] = parents[k]
+    here = local_score(mode, correlation, codes, sizes, n, unit, edge, ess, target, parents, count)
+    n_candidates = 0
+    if count < most_parents:
+        gains = np.empty(p)
+        wanted = ~forbidden[:, target]
+        local_gains(mode, correlation, codes, sizes, n, unit, edge, ess, target, parents, count, wanted, gains)
+        order = np.argsort(-gains, kind="mergesort")
+        for place in range(p):
+            column = order[place]
+            if not gains[column] > 1e-9:
+                break
+            if wanted[column]:
+                candidates[first + n_candidates] = column
+                children[first + n_candidates, 0] = -1
+                n_candidates += 1
+    used[1] += n_candidates
+    left = parents.copy()
+    n_left = count
+    trial = np.empty(max(count, 1), np.int64)
+    while n_left > 0:  # shrink: take out the parent whose loss raises the score most
+        best, worst = here, -1
+        for out in range(n_left):
+            if required[left[out], target]:
+                continue
+            for k in range(n_left - 1):
+                trial[k] = left[k] if k < out else left[k + 1]
+            value = local_score(mode, correlation, codes, sizes, n, unit, edge, ess, target, trial, n_left - 1)
+            if value > best + 1e-9:
+                best, worst = value, out
+        if worst < 0:
+            break
+        for k in range(worst, n_left - 1):
+            left[k] = left[k + 1]
+        n_left -= 1
+        here = best
+    for k in range(n_left):
+        kept[node, k] = left[k]
+    scores[node] = here
+    nodes[node, _FIRST] = first
+    nodes[node, _COUNT] = n_candidates
+    nodes[node, _GROWN] = count
+    nodes[node, _KEPT] = n_left
+    return node
+
+
+@kernel(f"int64({_SCORE}, {_TREES}, {_FORMS}, int64[::1], int64, boolean[::1])")
+def _walk(  # type: ignore[no-untyped-def]
+    mode, correlation, codes, sizes, n, unit, edge, ess,
+    nodes, children, grown, kept, scores, candidates, used,
+    required, forbidden, most_parents,
+    roots, target, prefix,
+):  # fmt: skip
+    """Return the node at which the walk for a prefix ends; nodes on the way are made when first needed."""
+    node = roots[target]
+    if node < 0:
+        parents = np.flatnonzero(required[:, target])
+        node = _new_node(
+            mode, correlation, codes, sizes, n, unit, edge, ess,
+            nodes, children, grown, kept, scores, candidates, used,
+            required, forbidden, most_parents, target, parents, len(parents),
+        )  # fmt: skip
+        roots[target] = node
+    while node >= 0:
+        first, count = nodes[node, _FIRST], nodes[node, _COUNT]
+        step = -1
+        for place in range(first, first + count):
+            if prefix[candidates[place]]:
+                step = place
+                break
+        if step < 0:
+            return node
+        if children[step, 0] < 0:
+            size = nodes[node, _GROWN]
+            parents = np.empty(size + 1, np.int64)
+            for k in range(size):
+                parents[k] = grown[node, k]
+            parents[size] = candidates[step]
+            children[step, 0] = _new_node(
+                mode, correlation, codes, sizes, n, unit, edge, ess,
+                nodes, children, grown, kept, scores, candidates, used,
+                required, forbidden, most_parents, target, parents, size + 1,
+            )  # fmt: skip
+        node = children[step, 0]
+    return node
+
+
+@kernel(f"boolean({_SCORE}, {_TREES}, {_FORMS}, int64[::1], boolean[:,::1], int64[::1], int64, int64[::1])")
+def _move(  # type: ignore[no-untyped-def]
+    mode, correlation, codes, sizes, n, unit, edge, ess,
+    nodes, children, grown, kept, scores, candidates, used,
+    required, forbidden, most_parents,
+    roots, before, order, column, moved,
+):  # fmt: skip
+    """Put one column at its best place in the order; return False where the store ran full (nothing is changed).
+
+    ``moved[0]`` counts the columns that changed place.
+    """
+    p = len(order)
+    rest = np.empty(p - 1, np.int64)
+    place, k = 0, 0
+    for position in range(p):
+        if order[position] == column:
+            place = position
+        else:
+            rest[k] = order[position]
+            k += 1
+    lowest, highest = 0, p - 1
+    for position in range(p - 1):
+        if before[rest[position], column]:
+            lowest = position + 1
+        if before[column, rest[p - 2 - position]]:
+            highest = p - 2 - position
+    # Score of the columns after a place, with the moved column before them.
+    after = np.zeros(p)
+    prefix = np.ones(p, np.bool_)
+    for position in range(p - 2, -1, -1):
+        other = rest[position]
+        prefix[other] = False
+        if position < lowest:
+            break
+        node = _walk(
+            mode, correlation, codes, sizes, n, unit, edge, ess,
+            nodes, children, grown, kept, scores, candidates, used,
+            required, forbidden, most_parents, roots, other, prefix,
+        )  # fmt: skip
+        if node < 0:
+            return False
+        after[position] = after[position + 1] + scores[node]
+    prefix[:] = False
+    for position in range(lowest):
+        prefix[rest[position]] = True
+    best, best_place, stay = -np.inf, place, -np.inf
+    ahead = 0.0
+    for position in range(lowest, highest + 1):
+        node = _walk(
+            mode, correlation, codes, sizes, n, unit, edge, ess,
+            nodes, children, grown, kept, scores, candidates, used,
+            required, forbidden, most_parents, roots, column, prefix,
+        )  # fmt: skip
+        if node < 0:
+            return False
+        total = ahead + scores[node] + after[position]
+        if total > best + 1e-9:
+            best, best_place = total, position
+        if position == place:
+            stay = total
+        if position < highest:
+            other = rest[position]
+            node = _walk(
+                mode, correlation, codes, sizes, n, unit, edge, ess,
+                nodes, children, grown, kept, scores, candidates, used,
+                required, forbidden, most_parents, roots, other, prefix,
+            )  # fmt: skip
+            if node < 0:
+                return False
+            ahead += scores[node]
+            prefix[other] = True
+    if best_place == place or not best > stay + 1e-6:
+        return True
+    for position in range(best_place):
+        order[position] = rest[position]
+    order[best_place] = column
+    for position in range(best_place + 1, p):
+        order[position] = rest[position - 1]
+    moved[0] += 1
+    return True
+
+
+@kernel(f"int64({_SCORE}, {_FORMS}, boolean[:,::1], int64[::1], int64, boolean[:,::1], int64[::1])")
+def search_orders(  # type: ignore[no-untyped-def]
+    mode, correlation, codes, sizes, n, unit, edge, ess,
+    required, forbidden, most_parents,
+    before, order, store, adjacency, counted,
+):  # fmt: skip
+    """Improve an order until no column has a better place; write the DAG it gives; return the number of sweeps.
+
+    ``store`` bounds the tree nodes held at once: when they are full all are forgotten and grown again. ``counted``
+    receives moves and nodes made.
+    """
+    p = len(order)
+    turns = order.copy()
+    width = most_parents + 1
+    nodes = np.empty((store, 4), np.int64)
+    grown, kept = np.empty((store, width), np.int32), np.empty((store, width), np.int32)
+    scores = np.empty(store)
+    room = max(16 * store, 4 * p)
+    candidates, children = np.empty(room, np.int32), np.empty((room, 1), np.int64)
+    used = np.zeros(2, np.int64)
+    roots = np.full(p, -1)
+    moved = np.zeros(1, np.int64)
+    sweeps = 0
+    while True:
+        moved[0] = 0
+        for column in turns:
+            while not _move(
+                mode, correlation, codes, sizes, n, unit, edge, ess,
+                nodes, children, grown, kept, scores, candidates, used,
+                required, forbidden, most_parents, roots, before, order, column, moved,
+            ):  # fmt: skip
+                counted[1] += used[0]
+                roots[:] = -1
+                used[:] = 0
+        counted[0] += moved[0]
+        sweeps += 1
+        if moved[0] == 0:
+            break
+    adjacency[:] = False
+    prefix = np.zeros(p, np.bool_)
+    for position in range(p):
+        target = order[position]
+        node = np.int64(-1)
+        while node < 0:
+            node = _walk(
+                mode, correlation, codes, sizes, n, unit, edge, ess,
+                nodes, children, grown, kept, scores, candidates, used,
+                required, forbidden, most_parents, roots, target, prefix,
+            )  # fmt: skip
+            if node < 0:
+                counted[1] += used[0]
+                roots[:] = -1
+                used[:] = 0
+        for k in range(nodes[node, _KEPT]):
+            adjacency[kept[node, k], target] = True
+        prefix[target] = True
+    counted[1] += used[0]
+    return sweeps

@@ -1,0 +1,210 @@
+"""BOSS: the order of the columns whose best parents score highest."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whence.discovery._kernels_boss import search_orders
+from whence.discovery._kernels_ges import search_classes
+from whence.discovery._score_search import ScoreName, check_settings, narrow, result_of, score_input
+from whence.discovery.result import DiscoveryResult
+from whence.errors import ParameterError
+from whence.graph import Knowledge
+from whence.graph.orientation import cpdag_of_dag, neighbour_lists
+from whence.registry import Card, Paper, register
+from whence.scores import LocalScore
+
+MOST_PARENTS = 30
+_STORE = 400_000
+
+CARD = Card(
+    name="boss",
+    family="search",
+    answers="Which class of graphs explains the table best, searched over orders of the columns?",
+    assumes=frozenset({"linear", "gaussian", "acyclic", "no-hidden-causes", "iid"}),
+    kinds=frozenset({"continuous", "count", "ordinal", "binary", "categorical"}),
+    output="CPDAG",
+    missing="complete-rows",
+    knowledge=frozenset({"required", "forbidden", "tiers", "roots", "leaves"}),
+    moments_only=True,
+    paper=Paper(
+        "Andrews, Ramsey, Sánchez Romero, Camchong and Kummerfeld",
+        "Fast scalable and accurate discovery of DAGs using the best order score search and grow-shrink trees",
+        2023,
+        "NeurIPS 36",
+    ),
+)
+
+
+@register(CARD)
+class BOSS:
+    """Best order score search.
+
+    Columns are moved one at a time to the place in the order that raises the score most, the parents of each being
+    grown and shrunk among those before it, until no move helps. The class of the graph found is then polished by
+    greedy equivalence search, which can only raise its score.
+
+    Parameters
+    ----------
+    score : {"auto", "bic", "bdeu"}
+        Gaussian BIC on numbers, discrete BIC on categories, or BDeu on categories.
+    penalty : float
+        Multiplies the BIC's price of a parameter.
+    per_edge : float, optional
+        Price of an edge on top, in log-likelihood; by default log p.
+    ess : float
+        Equivalent sample size of BDeu.
+    restarts : int
+        Searches from further random orders; the best result is kept.
+    most_parents : int
+        Parents that one column may grow.
+    knowledge : Knowledge, optional
+        No order against required edges, tiers, roots and leaves is tried; forbidden edges are never grown.
+    random_state : int
+        Seed of the restarts.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> dose, age = rng.normal(size=(2, 500))
+    >>> cure = dose + age + rng.normal(size=500)
+    >>> BOSS().fit({"dose": dose, "age": age, "cure": cure}).graph.parents("cure")
+    ('dose', 'age')
+    """
+
+    card: ClassVar[Card]
+
+    def __init__(
+        self,
+        *,
+        score: ScoreName = "auto",
+        penalty: float = 1.0,
+        per_edge: float | None = None,
+        ess: float = 1.0,
+        restarts: int = 0,
+        most_parents: int = MOST_PARENTS,
+        knowledge: Knowledge | None = None,
+        random_state: int = 0,
+    ) -> None:
+        check_settings(score, most_parents)
+        if restarts < 0:
+            raise ParameterError("E311", f"restarts is {restarts}.", "Give 0 or more.")
+        self.score: ScoreName = score
+        self.penalty = penalty
+        self.per_edge = per_edge
+        self.ess = ess
+        self.restarts = restarts
+        self.most_parents = most_parents
+        self.knowledge = knowledge
+        self.random_state = random_state
+
+    def fit(self, data: Any) -> DiscoveryResult:
+        """Search a table.
+
+        Raises
+        ------
+        DataError
+            For columns that a score cannot take, or too few complete rows.
+        """
+        started = time.perf_counter()
+        found = score_input(
+            data,
+            self.card,
+            score=self.score,
+            penalty=self.penalty,
+            per_edge=self.per_edge,
+            ess=self.ess,
+            knowledge=self.knowledge,
+        )
+        before = precedence(found.names, self.knowledge, found.required)
+        rng = np.random.default_rng(self.random_state)
+        first = start_order(found.score)
+        best: tuple[float, NDArray[np.bool_], NDArray[np.int64]] | None = None
+        most_parents = min(max(self.most_parents, int(found.required.sum(axis=0).max())), len(found.names))
+        for attempt in range(1 + self.restarts):
+            wish = first if attempt == 0 else rng.permutation(len(before))
+            order = order_within(before, wish)
+            adjacency = np.zeros_like(before)
+            counted = np.zeros(3, dtype=np.int64)
+            counted[2] = search_orders(
+                *found.score.arguments,
+                found.required,
+                found.forbidden,
+                most_parents,
+                before,
+                order,
+                min(_STORE, 4000 * len(before)),
+                adjacency,
+                counted,
+            )
+            value = found.score.total(adjacency)
+            if best is None or value > best[0] + 1e-9:
+                best = (value, adjacency, counted)
+        assert best is not None
+        marks = self._polished(best[1], found.required, found.forbidden, found.score.arguments)
+        marks, narrowed = narrow(marks, found.forbidden)
+        return result_of(
+            found,
+            marks,
+            "PDAG" if narrowed else "CPDAG",
+            self.card,
+            started,
+            parameters={"restarts": self.restarts, "most_parents": most_parents, "random_state": self.random_state},
+            details={"moves": int(best[2][0]), "tree_nodes": int(best[2][1]), "sweeps": int(best[2][2])},
+        )
+
+    def _polished(
+        self,
+        adjacency: NDArray[np.bool_],
+        required: NDArray[np.bool_],
+        forbidden: NDArray[np.bool_],
+        arguments: tuple[Any, ...],
+    ) -> NDArray[np.int8]:
+        p = len(adjacency)
+        marks = cpdag_of_dag(adjacency)
+        near, degree = np.empty((p, p), dtype=np.int32), np.zeros(p, dtype=np.int32)
+        start, degree[:] = neighbour_lists(marks)
+        near[:, : start.shape[1]] = start
+        steps = np.zeros(2, dtype=np.int64)
+        search_classes(*arguments, marks, near, degree, required, forbidden, bool(self.knowledge), p, True, steps)
+        return marks
+
+
+def precedence(names: tuple[str, ...], knowledge: Knowledge | None, required: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which column must stand before which in any order that keeps to the knowledge, transitively.
+
+    Required edges, tiers, roots and leaves say so. A forbidden edge does not: what it forbids is one edge, not a path.
+    """
+    before = required.copy()
+    if knowledge is not None:
+        tier = {name: k for k, group in enumerate(knowledge.tiers) for name in group}
+        rank = [tier.get(name) for name in names]
+        for i, a in enumerate(rank):
+            for j, b in enumerate(rank):
+                before[i, j] |= a is not None and b is not None and a < b
+        roots, leaves = ([name in group for name in names] for group in (knowledge.roots, knowledge.leaves))
+        before |= np.outer(roots, np.logical_not(roots)) | np.outer(np.logical_not(leaves), leaves)
+    for k in range(len(names)):
+        before |= np.outer(before[:, k], before[k])
+    return before
+
+
+def start_order(score: LocalScore) -> NDArray[np.int64]:
+    """Return the columns, those that others say least about first, so that names do not decide the search."""
+    tied = [np.sort(np.maximum(score.gains(node, []), 0.0)).sum() for node in range(score.n_columns)]
+    return np.argsort(tied, kind="stable")
+
+
+def order_within(before: NDArray[np.bool_], wish: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the columns in the wished order, as far as what must stand before what allows."""
+    left = list(wish)
+    order = []
+    while left:
+        free = next(node for node in left if not before[left, node].any())
+        order.append(free)
+        left.remove(free)
+    return np.array(order, dtype=np.int64)
