@@ -1,26 +1,41 @@
-// Clicking or focusing an edge shows its row of the evidence table; without scripts the table says it all.
+// Clicking or focusing an edge shows its evidence beside the drawing; without scripts the table says it all.
 (() => {
   const panel = document.getElementById("panel");
+  const edges = [...document.querySelectorAll("svg.whence-graph .edge")];
   const rows = [...document.querySelectorAll("#edges tbody tr")];
   const heads = [...document.querySelectorAll("#edges thead th")].map((head) => head.textContent);
-  const edges = [...document.querySelectorAll("svg.whence-graph .edge")];
+  const make = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
   const same = (a, b) => a.dataset.source === b.dataset.source && a.dataset.target === b.dataset.target;
+  const hint = "Click, tap or Tab to an edge to see its evidence.";
+
   function show(edge) {
-    const row = rows.find((candidate) => same(candidate, edge));
+    const row = edge && rows.find((candidate) => same(candidate, edge));
     edges.forEach((other) => other.classList.toggle("on", other === edge));
     rows.forEach((other) => other.classList.toggle("on", other === row));
-    if (!row) return;
-    const cells = [...row.children].map((cell) => cell.textContent.trim());
     panel.replaceChildren();
-    const name = document.createElement("strong");
-    name.textContent = cells[0];
-    panel.append(name, ` is ${cells[1]}. `);
-    cells.slice(2).forEach((text, k) => { if (text) panel.append(`${heads[k + 2]}: ${text}. `); });
-    panel.hidden = false;
+    if (!row) { panel.append(hint); return; }
+    const cells = [...row.children].map((cell) => cell.textContent.trim());
+    const list = document.createElement("dl");
+    cells.forEach((text, k) => { if (k && text) list.append(make("dt", heads[k]), make("dd", text)); });
+    panel.append(make("strong", cells[0]), list);
   }
-  edges.forEach((edge) => {
-    edge.addEventListener("click", () => show(edge));
-    edge.addEventListener("focus", () => show(edge));
-    edge.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") show(edge); });
-  });
+
+  const frame = document.querySelector(".graph");
+  frame.scrollLeft = (frame.scrollWidth - frame.clientWidth) / 2;
+
+  if (panel && edges.length) {
+    panel.hidden = false;
+    show(null);
+    edges.forEach((edge) => {
+      edge.addEventListener("click", () => show(edge));
+      edge.addEventListener("focus", () => show(edge));
+      edge.addEventListener("keydown", (event) => {
+        if (event.key === "Enter" || event.key === " ") { event.preventDefault(); show(edge); }
+        if (event.key === "Escape") { show(null); edge.blur(); }
+      });
+    });
+  }
+
+  // On paper everything folded is unfolded.
+  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => { part.open = true; }));
 })();
