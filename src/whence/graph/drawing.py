@@ -107,7 +107,7 @@ def _node(name: str, label: str, centre: Point, width: float, role: str | None) 
     x, y = centre
     colour = COLOURS.get(role or "", "")
     style = f' style="stroke:{colour};stroke-width:2.6"' if colour else ""
-    word = f'<text class="role" x="{x:.1f}" y="{y + 12.5:.1f}" style="fill:{colour}">{role}</text>' if colour else ""
+    word = f'<text class="role" x="{x:.1f}" y="{y + 12.5:.1f}">{role}</text>' if colour else ""
     baseline = y if colour else y + 4.5
     return (
         f'<g class="node" data-name="{escape(name, quote=True)}"><title>{escape(name)}</title>'
