@@ -137,7 +137,9 @@ def _strengths(effect: Effect) -> Figure:
         "◆ what a hidden common cause would have to explain of treatment and outcome. ○ treatment, ● outcome: what one "
         "as strong as an observed column would explain."
     )
-    rows = tuple((str(n), percent(pair[0]), percent(pair[1])) for n, pair in data["observed"].items())
+    needed = percent(float(data["robustness_value"]))
+    observed = tuple((str(n), percent(pair[0]), percent(pair[1])) for n, pair in data["observed"].items())
+    rows = (("what is needed", needed, needed), *observed)
     table = Table(("as strong as", "of the treatment", "of the outcome"), rows, frozenset({1, 2}))
     return Figure("How strong a hidden cause must be", charts.strengths(data), caption, table)
 

@@ -49,6 +49,8 @@ def graph_part(study: StudyLike) -> GraphPart:
     drawn, note = _drawn(study)
     seen_signs = dict.fromkeys(edge.connector for edge in study.graph.edges())
     said = [finding.sentence for finding in study.findings if finding.kind == "graph"]
+    # An edge that was allowed for the question alone is not in the drawing; say so beside it.
+    said += [f"For the question, {step.what}: {step.why}." for step in study.decisions if step.step == "identify"]
     apart, apart_note = _apart(study)
     return GraphPart(
         svg=drawn.to_svg(

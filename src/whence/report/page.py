@@ -99,12 +99,14 @@ def _said(study: StudyLike, *kinds: str) -> tuple[str, ...]:
 def _overturn(study: StudyLike) -> tuple[str, tuple[str, ...]]:
     """Say what would change the answer: failed checks first, then how strong a hidden cause must be, then the rest."""
     effect, found = study.effect, study.identification
-    open_ends = [edge_words(edge) for edge in study.graph.edges() if not edge.is_directed]
+    open_ends = [edge_words(edge) for edge in study.graph.edges() if not (edge.is_directed or edge.is_bidirected)]
     directions = f"Not settled in the graph: {'; '.join(open_ends[:12])}." if open_ends else ""
     if len(open_ends) > 12:
         directions = f"{directions[:-1]}; and {len(open_ends) - 12} more."
     if found is not None and (effect is None or effect.range is not None):
-        return "What would settle it", tuple(filter(None, (found.reason, directions)))
+        told = any(found.reason in finding.sentence for finding in study.findings)
+        more = "Measure what is missing, or add what is known (`study.revise(require=..., forbid=...)`), and ask again."
+        return "What would settle it", tuple(filter(None, ("" if told else found.reason, directions, more)))
     hidden = "A common cause that is not in the table could add or turn any edge; no resampling of rows shows that."
     if effect is None or found is None:
         return "What would overturn it", tuple(filter(None, (directions, hidden)))

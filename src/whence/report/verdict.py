@@ -40,7 +40,10 @@ def verdict_of(study: StudyLike) -> Verdict:
         return Verdict("No effect by the graph", text, "open")
     if effect.failed_comparisons:
         names = names_in_words([check.title.lower() for check in effect.failed_comparisons])
-        return Verdict(f"Do not use: no fair comparison ({names})", "Like is not compared with like.", "bad")
+        text = "Like is not compared with like."
+        if any(other.population != effect.population and not other.failed_comparisons for other in study.other_effects):
+            text += " For the rows that can be compared there are answers below."
+        return Verdict(f"Do not use: no fair comparison ({names})", text, "bad")
     if effect.range is not None:
         return _of_range(study)
     judged = [check for check in (*effect.diagnostics, *effect.refutations) if check.passed is not None]
@@ -67,4 +70,4 @@ def _of_range(study: StudyLike) -> Verdict:
 
 def _warned(study: StudyLike) -> str:
     count = len(study.warnings)
-    return f" Read the {count} warning{'s' if count > 1 else ''} below." if count else ""
+    return "" if not count else " Read the warning below." if count == 1 else f" Read the {count} warnings below."
