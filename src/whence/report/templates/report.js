@@ -6,7 +6,11 @@
   const heads = [...document.querySelectorAll("#edges thead th")].map((head) => head.textContent);
   const make = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
   const same = (a, b) => a.dataset.source === b.dataset.source && a.dataset.target === b.dataset.target;
-  const hint = "Click, tap or Tab to an edge to see its evidence.";
+  const frame = document.querySelector(".graph");
+  const hidden = frame.scrollWidth - frame.clientWidth;
+  const more = hidden > 8 ? " Swipe the drawing sideways for the rest." : "";
+  const hint = `Click, tap or Tab to an edge to see its evidence.${more}`;
+  frame.scrollLeft = hidden / 2;
 
   function show(edge) {
     const row = edge && rows.find((candidate) => same(candidate, edge));
@@ -19,9 +23,6 @@
     cells.forEach((text, k) => { if (k && text) list.append(make("dt", heads[k]), make("dd", text)); });
     panel.append(make("strong", cells[0]), list);
   }
-
-  const frame = document.querySelector(".graph");
-  frame.scrollLeft = (frame.scrollWidth - frame.clientWidth) / 2;
 
   if (panel && edges.length) {
     panel.hidden = false;
