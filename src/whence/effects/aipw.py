@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from whence.effects.crossfit import FLOOR, cross_fit, mean_propensity, normal_intervals, own_arm
@@ -65,7 +66,7 @@ def from_nuisances(
     sample: Sample,
     nuisances: tuple[Nuisances, ...],
     population: Population,
-    record: dict[str, Any],
+    record: Mapping[str, Any],
     *,
     normalise: bool,
 ) -> Fitted:

@@ -38,6 +38,7 @@ def cross_fit(
     learner: str | Mapping[str, str] = "auto",
     folds: int = FOLDS,
     repeats: int | None = None,
+    labels: Labels | None = None,
     random_state: RandomState = 0,
     n_jobs: int | None = None,
     progress: Progress = silent,
@@ -52,6 +53,8 @@ def cross_fit(
         rows allows, see `nuisance.choose`.
     repeats : int, optional
         Splits to repeat it with: 3 below 5,000 rows, else 1.
+    labels : int array, shape (n,), optional
+        The fold of each row, for one split that is settled already.
 
     Raises
     ------
@@ -63,6 +66,8 @@ def cross_fit(
     wanted = learner if isinstance(learner, Mapping) else {"outcome": learner, "treatment": learner}
     _check_learners(wanted)
     _check_folds(sample, folds)
+    if labels is not None:
+        repeats = 1
     repeats = repeats if repeats is not None else _REPEATS if sample.size < _REPEATED_BELOW else 1
     seeds = child_seeds(random_state, 2 + repeats)
     chosen = {
@@ -72,12 +77,13 @@ def cross_fit(
     columns = {choice.learner: basis(sample.covariates, choice.learner) for choice in chosen.values()}
 
     def split(seed: np.random.SeedSequence) -> Nuisances:
-        labels = fold_labels(sample.size, folds, np.random.default_rng(seed), _strata(sample))
+        drawn = fold_labels(sample.size, folds, np.random.default_rng(seed), _strata(sample))
+        fold_of = drawn if labels is None else labels
         outcome, treatment = chosen["outcome"].learner, chosen["treatment"].learner
         return Nuisances(
-            labels,
-            predict_outcome(sample, outcome, columns[outcome], labels, n_jobs),
-            predict_treatment(sample, treatment, columns[treatment], labels, n_jobs),
+            fold_of,
+            predict_outcome(sample, outcome, columns[outcome], fold_of, n_jobs),
+            predict_treatment(sample, treatment, columns[treatment], fold_of, n_jobs),
         )
 
     found = tuple(fan_out(split, seeds[2:], n_jobs=1, stage="nuisances", progress=progress))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,11 @@ def dml_plr(sample: Sample, **settings: Any) -> Fitted:
     True
     """
     nuisances, record = cross_fit(sample, **settings)
+    return plr_from_nuisances(sample, nuisances, record)
+
+
+def plr_from_nuisances(sample: Sample, nuisances: tuple[Nuisances, ...], record: Mapping[str, Any]) -> Fitted:
+    """Return the partially linear estimate that given nuisances imply."""
     scores = [partial_score(sample, split) for split in nuisances]
     discrete = sample.arms is not None
     difference = median_score(scores)

@@ -153,7 +153,12 @@ class Effect:
         return {check.name: check for check in (*self.diagnostics, *self.refutations)}[name]
 
     def table(self) -> Any:
-        """Return one row for each contrast, and the unadjusted one, in the user's own table library."""
+        """Return one row for each contrast, and the unadjusted one, in the user's own table library.
+
+        Of a range: one row for each possibility that the graph leaves open.
+        """
+        if self.range is not None:
+            return make_frame(dict(self.figures["comparison"]), self.library)
         rows: list[tuple[Any, ...]] = [
             ("adjusted", c.to, c.reference, c.estimate, c.standard_error, *c.interval, c.p_value)
             for c in self.contrasts

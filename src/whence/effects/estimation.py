@@ -4,37 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
 from whence.data import Dataset, as_dataset
+from whence.effects.contrasts import Question, as_asked, comparison, contrast_of, units_of, without_adjustment
 from whence.effects.diagnostics import diagnose
-from whence.effects.effect import Contrast, Effect
-from whence.effects.fitted import ContrastFit, Fitted
+from whence.effects.effect import Effect
 from whence.effects.fitting import fit
 from whence.effects.identification import Identification
 from whence.effects.identify import identify, is_valid_adjustment
 from whence.effects.method_choice import POPULATIONS, choose_method
 from whence.effects.overlap import check_separation, logistic_propensity
-from whence.effects.regression import Population, regression
-from whence.effects.sample import Sample, build_sample, find_level
-from whence.effects.wording import one_of
+from whence.effects.regression import Population
+from whence.effects.sample import Sample, build_sample
 from whence.errors import NotIdentified, ParameterError, quote_names
 from whence.graph import Graph, Knowledge
 from whence.parallel import Progress, RandomState, silent
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is estimated and how, as it was asked."""
-
-    treatment: str
-    outcome: str
-    method: str
-    population: Population
-    contrast: tuple[Any, Any] | None
-    level: float
-    random_state: RandomState
 
 
 def estimate(
@@ -109,7 +95,7 @@ def estimate(
     ('aipw', True)
     """
     dataset = as_dataset(data)
-    names = [_end(dataset, treatment, "treatment"), _end(dataset, outcome, "outcome")]
+    names = _ends(dataset, treatment, outcome, identification)
     if not 0 < level < 1:
         raise ParameterError("E441", f"level must lie between 0 and 1; got {level!r}.", "0.95 is usual.")
     if population not in POPULATIONS:
@@ -134,15 +120,28 @@ def estimate(
     return _one(dataset, question, found, n_jobs, progress)
 
 
-def _end(data: Dataset, name: str | None, role: str) -> str:
-    chosen = name if name is not None else data.roles.get(role)
-    if chosen is None:
-        raise ParameterError(
-            "E442",
-            f"no {role} is named.",
-            f"Pass {role}=, or give a column this role with wh.read(..., roles={{...}}).",
-        )
-    return chosen
+def _ends(
+    data: Dataset, treatment: str | None, outcome: str | None, identification: Identification | None
+) -> tuple[str, str]:
+    """Return treatment and outcome: as named, else as identified, else by the roles of the columns."""
+    found = {}
+    for role, name in (("treatment", treatment), ("outcome", outcome)):
+        identified = getattr(identification, role, None)
+        if name is not None and identified is not None and name != identified:
+            raise ParameterError(
+                "E442",
+                f"the identification is about the {role} {identified!r}; {name!r} is asked for.",
+                f"Leave {role} out, or identify the effect that is asked for.",
+            )
+        chosen = name or identified or data.roles.get(role)
+        if chosen is None:
+            raise ParameterError(
+                "E442",
+                f"no {role} is named.",
+                f"Pass {role}=, or give a column this role with wh.read(..., roles={{...}}).",
+            )
+        found[role] = chosen
+    return found["treatment"], found["outcome"]
 
 
 def _identified(
@@ -158,6 +157,12 @@ def _identified(
             "E442",
             "neither a graph nor an adjustment set is given, so nothing says what has to be held equal.",
             "Pass a graph, or adjustment=[...] (an empty list for a randomised treatment).",
+        )
+    if graph is not None and not isinstance(graph, Graph):
+        raise ParameterError(
+            "E442",
+            f"graph must be a Graph; got {type(graph).__name__}.",
+            "Pass wh.Graph.from_edges([...]), or the graph of a search: wh.discover(...).graph.",
         )
     if graph is not None and adjustment is None:
         observed = [name for name in graph.names if name in data.columns]
@@ -197,6 +202,8 @@ def _one(data: Dataset, question: Question, found: Identification, n_jobs: int |
         propensity = logistic_propensity(sample)
         check_separation(sample, propensity, question.treatment)
     method, why = choose_method(question.method, found, sample, question.population, propensity)
+    if method == "dml-plr" and sample.arms is not None:  # whatever was asked about, this is whom it answers for
+        question = replace(question, population="overlap")
     fitted = fit(
         method,
         sample,
@@ -206,11 +213,11 @@ def _one(data: Dataset, question: Question, found: Identification, n_jobs: int |
         n_jobs=n_jobs,
         progress=progress,
     )
-    fitted = _as_asked(fitted, sample, question)
+    fitted = as_asked(fitted, sample, question)
     diagnosis = diagnose(sample, fitted, propensity, question.population)
     shaky = tuple(check.sentence for check in diagnosis.checks if check.passed is False)
-    naive = _naive(sample, question)
-    contrasts = tuple(_contrast(one, fitted, sample, question) for one in fitted.contrasts)
+    naive = without_adjustment(sample, question)
+    contrasts = tuple(contrast_of(one, fitted, sample, question) for one in fitted.contrasts)
     first = contrasts[0]
     parameters = {
         **fitted.parameters,
@@ -239,7 +246,7 @@ def _one(data: Dataset, question: Question, found: Identification, n_jobs: int |
         naive_interval=naive.interval,
         contrasts=contrasts,
         diagnostics=diagnosis.checks,
-        figures={**diagnosis.figures, "comparison": _comparison(first, naive)},
+        figures={**diagnosis.figures, "comparison": comparison(first, naive)},
         warnings=(*sample.notes, *fitted.warnings, *shaky),
         parameters=parameters,
         random_state=question.random_state if isinstance(question.random_state, int) else None,
@@ -266,87 +273,6 @@ def sample_of(data: Dataset, found: Identification, contrast: tuple[Any, Any] | 
         instruments=found.instruments if found.strategy == "instrument" else (),
         mediators=found.mediators if found.strategy == "front-door" else (),
     )
-
-
-def _as_asked(fitted: Fitted, sample: Sample, question: Question) -> Fitted:
-    """Put the contrast that was asked for first; for a continuous treatment scale the slope to it."""
-    if question.contrast is None:
-        return fitted
-    to, reference = question.contrast
-    if sample.arms is not None:
-        place = find_level(question.treatment, sample.arms, to)
-        if place == 0:
-            raise ParameterError("E440", f"the contrast compares {to!r} with itself.", "Name two different levels.")
-        order = sorted(fitted.contrasts, key=lambda one: one.to != place)
-        return replace(fitted, contrasts=tuple(order))
-    if not all(isinstance(value, (int, float)) for value in (to, reference)) or to == reference:
-        raise ParameterError(
-            "E440",
-            f"the contrast {question.contrast!r} of a continuous treatment must be two different numbers.",
-            "For example contrast=(20, 10).",
-        )
-    size = float(to) - float(reference)
-    scaled = [replace(one, difference=one.difference.scaled(size)) for one in fitted.contrasts]
-    interval = tuple(sorted(end * size for end in fitted.interval)) if fitted.interval else None
-    return replace(fitted, contrasts=tuple(scaled), interval=interval)  # type: ignore[arg-type]
-
-
-def _contrast(one: ContrastFit, fitted: Fitted, sample: Sample, question: Question) -> Contrast:
-    score, degrees = one.difference, fitted.degrees_of_freedom
-    own = one is fitted.contrasts[0] and fitted.interval is not None
-    to, reference = question.contrast if question.contrast is not None and sample.arms is None else (None, None)
-    if one.to is not None and sample.arms is not None:
-        to, reference = sample.arms[one.to], sample.arms[one.reference or 0]
-    mean = one.mean.value if one.mean is not None else None
-    reference_mean = one.reference_mean.value if one.reference_mean is not None else None
-    ratio, ratio_interval = _ratio(one, question.level) if sample.outcome_event is not None else (None, None)
-    return Contrast(
-        to,
-        reference,
-        score.value,
-        score.standard_error,
-        fitted.interval if own and fitted.interval else score.interval(question.level, degrees),
-        fitted.p_value if own and fitted.p_value is not None else score.p_value(degrees),
-        mean,
-        reference_mean,
-        ratio,
-        ratio_interval,
-    )
-
-
-def _ratio(one: ContrastFit, level: float) -> tuple[float | None, tuple[float, float] | None]:
-    """Return the risk ratio with its interval on the log scale, None where a mean is not positive."""
-    if one.mean is None or one.reference_mean is None or min(one.mean.value, one.reference_mean.value) <= 0:
-        return None, None
-    log = one.mean.scaled(1 / one.mean.value) - one.reference_mean.scaled(1 / one.reference_mean.value)
-    ratio = one.mean.value / one.reference_mean.value
-    centred = replace(log, value=math.log(ratio))
-    low, high = centred.interval(level)
-    return ratio, (math.exp(low), math.exp(high))
-
-
-def _naive(sample: Sample, question: Question) -> Contrast:
-    bare = sample.with_parts(covariates=sample.covariates[:, :0], covariate_names=(), covariate_sources=())
-    fitted = _as_asked(regression(bare), bare, question)
-    return _contrast(fitted.contrasts[0], fitted, bare, question)
-
-
-def _comparison(adjusted: Contrast, naive: Contrast) -> dict[str, Any]:
-    rows = (("unadjusted", naive), ("adjusted", adjusted))
-    return {
-        "label": [label for label, _ in rows],
-        "estimate": [one.estimate for _, one in rows],
-        "low": [one.interval[0] for _, one in rows],
-        "high": [one.interval[1] for _, one in rows],
-    }
-
-
-def units_of(data: Dataset, sample: Sample, question: Question) -> str:
-    """Return the estimate's unit: the outcome's, for a slope per unit of the treatment."""
-    unit = "probability" if sample.outcome_event is not None else data.unit(question.outcome) or ""
-    if sample.arms is not None or question.contrast is not None:
-        return unit
-    return f"{unit or question.outcome} per {one_of(data.unit(question.treatment)) or f'unit of {question.treatment}'}"
 
 
 def _no_effect(data: Dataset, question: Question, found: Identification) -> Effect:

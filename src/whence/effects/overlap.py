@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.special import gammaln, logsumexp
 
 from whence.effects.crossfit import FLOOR, floored
-from whence.effects.nuisance import fold_labels, predict_probabilities
 from whence.effects.sample import Sample
 from whence.effects.sums import Array, Labels
 from whence.effects.wording import number, percent
@@ -20,6 +20,7 @@ LEAST_EFFECTIVE = 0.1
 _LEAST_LEFT = 0.05
 _BINS = 40
 _FIT_ROWS = 50_000
+_ACCIDENT = 1e-3
 EXTRAPOLATES = "the estimate leans on extrapolation by a model, not on comparison of like with like"
 
 
@@ -40,20 +41,38 @@ def logistic_propensity(sample: Sample) -> Array:
 
 
 def check_separation(sample: Sample, propensity: Array, treatment: str) -> None:
-    """Raise if the covariates tell two arms apart without a single error, in the fit and in rows left out of it.
+    """Raise if the covariates tell two arms apart without a single error, and not by chance.
 
     Raises
     ------
     DataError
         E436 naming the column that does it, if one alone does.
     """
-    for arm in range(1, len(sample.arms or ())):
-        if not _separated(sample.codes, propensity, arm):
-            continue
-        folds = fold_labels(sample.size, 5, np.random.default_rng(0), sample.codes)
-        unseen = predict_probabilities("linear", sample.covariates, sample.codes, len(sample.arms or ()), folds)
-        if _separated(sample.codes, unseen, arm):
+    sizes = sample.arm_sizes
+    for arm in range(1, len(sizes)):
+        accidental = separable_by_chance(sample.width, int(sizes[arm]), int(sizes[0])) > _ACCIDENT
+        if not accidental and _separated(sample.codes, propensity, arm):
             raise _no_overlap(sample, arm, treatment)
+
+
+def separable_by_chance(columns: int, inside: int, outside: int) -> float:
+    """Return a bound on the probability that a plane parts two arms which the covariates have nothing to do with.
+
+    Cover (1965), theorem 1, counts the ways in which planes part n points; arms of given sizes can fall on the points
+    in "n over size" ways, all equally likely.
+
+    Examples
+    --------
+    >>> separable_by_chance(1, 3, 3), separable_by_chance(8, 30, 60) < 1e-10
+    (0.6, True)
+    """
+    n = inside + outside
+    parted = logsumexp([_log_choose(n - 1, k) for k in range(min(columns, n - 1) + 1)])
+    return float(min(1.0, 2 * np.exp(parted - _log_choose(n, inside))))
+
+
+def _log_choose(n: int, k: int) -> float:
+    return float(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
 
 
 def _separated(codes: Labels, propensity: Array, arm: int) -> bool:

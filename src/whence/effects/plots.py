@@ -64,7 +64,7 @@ def _comparison(effect: Effect, figure: dict[str, Any]) -> Any:
 def _overlap(effect: Effect, figure: dict[str, Any]) -> Any:
     edges = figure["edges"]
     rows = [
-        {"low": low, "high": high, "rows": count, "level": level}
+        {"low": low, "high": high, "rows": count, "none": 0, "level": level}
         for level, counts in figure["panels"][0]["counts"].items()
         for low, high, count in zip(edges, edges[1:], counts)
     ]
@@ -72,7 +72,11 @@ def _overlap(effect: Effect, figure: dict[str, Any]) -> Any:
     chart = _chart(rows, f"Probability of {effect.treatment} = {arm} given the adjusted columns")
     colour = _encoding("Color", {"field": "level", "type": "nominal", "title": effect.treatment}, range=[BLUE, ORANGE])
     return chart.mark_bar(opacity=0.6).encode(
-        x=_quantity("low", "probability"), x2="high:Q", y=_quantity("rows", "rows", stack=None), color=colour
+        x=_quantity("low", "probability"),
+        x2="high:Q",
+        y=_quantity("rows", "rows", stack=None),
+        y2="none:Q",
+        color=colour,
     )
 
 
@@ -108,10 +112,40 @@ def _influence(effect: Effect, figure: dict[str, Any]) -> Any:
     )
 
 
+def _sensitivity(effect: Effect, figure: dict[str, Any]) -> Any:
+    named = {"a cause just strong enough": [figure["robustness_value"]] * 2}
+    named |= {f"one as strong as {name}": pair for name, pair in figure["observed"].items()}
+    rows = [{"treatment": pair[0], "outcome": pair[1], "cause": name} for name, pair in named.items()]
+    cells = [
+        {"treatment": x, "outcome": y, "estimate": estimate}
+        for y, line in zip(figure["with_outcome"], figure["estimate"])
+        for x, estimate in zip(figure["with_treatment"], line)
+    ]
+    title = "Estimate had a hidden common cause of this strength been adjusted for"
+    side = _WIDTH / len(figure["with_treatment"]), 300 / len(figure["with_outcome"])
+    colour = _encoding(
+        "Color",
+        {"field": "estimate", "type": "quantitative", "title": effect.units or "estimate"},
+        scheme="blueorange",
+        domainMid=0,
+    )
+    x, y = (_share("X", "treatment"), _share("Y", "outcome"))
+    surface = _chart(cells, title).mark_rect(width=side[0] + 1, height=side[1] + 1).encode(x=x, y=y, color=colour)
+    points = _chart(rows, title).mark_point(filled=True, size=60, color="black").encode(x=x, y=y)
+    labels = _chart(rows, title).mark_text(align="left", dx=8, color="black").encode(x=x, y=y, text="cause:N")
+    return (surface + points + labels).properties(height=300)
+
+
+def _share(channel: str, part: str) -> Any:
+    title = f"share of the {part} it explains"
+    return _encoding(channel, {"field": part, "type": "quantitative", "title": title}, zero=True)
+
+
 _DRAWN: dict[str, Callable[[Effect, dict[str, Any]], Any]] = {
     "comparison": _comparison,
     "overlap": _overlap,
     "balance": _balance,
+    "sensitivity": _sensitivity,
     "placebo": _placebo,
     "influence": _influence,
 }

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.stats import chi2, norm
 
 from whence.data import as_dataset
 from whence.effects.effect import Effect
 from whence.effects.estimation import estimate, sample_of
-from whence.effects.fitted import Fitted, Score
-from whence.effects.fitting import CROSS_FITTED, fit, fit_again
+from whence.effects.fitted import Fitted
+from whence.effects.fitting import fit
+from whence.effects.refits import Refits, placebo_check, random_cause_check, subset_check
 from whence.effects.sample import Sample
 from whence.effects.sensitivity import e_value_check, hidden_confounding_check
-from whence.effects.wording import number, p_words
+from whence.effects.wording import number
 from whence.errors import DataError, ParameterError, quote_names
-from whence.parallel import Progress, RandomState, child_seeds, fan_out, silent
+from whence.parallel import Progress, RandomState, child_seeds, silent
 from whence.registry import Card, Paper, register
 from whence.results import CheckResult
 
 CHECKS = ("placebo", "random-common-cause", "subset", "hidden-confounding", "e-value", "negative-control")
-LEVEL = 0.01
-_DRAWS, _DRAWS_CROSS_FITTED = 20, 5
-_SUBSETS = 5
-_SUBSET_SHARE = 0.8
-_MOST_CHANGE = 0.5
-_WITHOUT_TREATMENT_PLACEBO = frozenset({"iv", "front-door"})
+_CONTROL_LEVEL = 0.05
 
 
 def refute(
@@ -66,7 +60,9 @@ def refute(
     Raises
     ------
     ParameterError
-        For an unknown check, or ``negative-control`` without a column.
+        For an unknown check, or a negative control that is missing, adjusted for, or an end of the question.
+    DataError
+        E449 if the data are not those that the effect was estimated from.
 
     Examples
     --------
@@ -81,20 +77,28 @@ def refute(
     if effect.range is not None or effect.estimator == "none":
         return effect
     dataset = as_dataset(data)
+    _check_controls(effect, controls)
     contrast = _contrast_of(effect)
     sample = sample_of(dataset, effect.identification, contrast)
+    if sample.size != effect.rows_used:
+        raise DataError(
+            "E449",
+            f"these data have {sample.size:,} complete rows; the effect was estimated from {effect.rows_used:,}.",
+            "Pass the data that the effect was estimated from.",
+        )
     seeds = dict(zip(CHECKS, child_seeds(random_state, len(CHECKS))))
     fitted = effect.fitted if effect.fitted is not None else _fit_as_before(effect, sample)
     found: list[CheckResult] = []
     figures = dict(effect.figures)
+    refits = Refits.of(effect, sample, fitted, progress)
     if "placebo" in wanted:
-        check, figures["placebo"] = placebo_check(effect, sample, fitted, seeds["placebo"], progress)
+        check, figures["placebo"] = placebo_check(refits, seeds["placebo"])
         found.append(check)
-    if "random-common-cause" in wanted and effect.estimator not in _WITHOUT_TREATMENT_PLACEBO:
-        found.append(random_cause_check(effect, sample, fitted, seeds["random-common-cause"], progress))
+    if "random-common-cause" in wanted and effect.identification.strategy == "adjustment":
+        found.append(random_cause_check(refits, seeds["random-common-cause"]))
     if "subset" in wanted:
-        found.append(subset_check(effect, sample, fitted, seeds["subset"], progress))
-    if effect.estimator not in _WITHOUT_TREATMENT_PLACEBO:
+        found.append(subset_check(refits, seeds["subset"]))
+    if effect.identification.strategy == "adjustment":
         if "hidden-confounding" in wanted:
             hidden, figure = hidden_confounding_check(effect, _first_contrast(effect, sample))
             found += [hidden] if hidden is not None else []
@@ -123,6 +127,18 @@ def _wanted(checks: Sequence[str] | None, controls: Sequence[str]) -> frozenset[
     return chosen
 
 
+def _check_controls(effect: Effect, controls: Sequence[str]) -> None:
+    found = effect.identification
+    taken = {effect.treatment, effect.outcome, *(effect.adjustment or ()), *found.mediators, *found.instruments}
+    clash = [name for name in controls if name in taken]
+    if clash:
+        raise ParameterError(
+            "E447",
+            f"{quote_names(clash)} cannot be a negative control: the estimate itself uses it.",
+            "Name another outcome, one that the treatment cannot affect.",
+        )
+
+
 def _contrast_of(effect: Effect) -> tuple[Any, Any] | None:
     first = effect.contrasts[0]
     return None if first.to is None else (first.to, first.reference)
@@ -147,178 +163,6 @@ def _fit_as_before(effect: Effect, sample: Sample) -> Fitted:
         level=effect.level,
         random_state=effect.random_state or 0,
     )
-
-
-def _primary(effect: Effect, sample: Sample, fitted: Fitted) -> Score:
-    """Return the score of the contrast that the effect reports first, per unit of a continuous treatment."""
-    if sample.arms is None:
-        return fitted.primary
-    arm = sample.arms.index(effect.contrasts[0].to)
-    return next(one.difference for one in fitted.contrasts if one.to == arm)
-
-
-def _draws(effect: Effect) -> int:
-    return _DRAWS_CROSS_FITTED if effect.estimator in CROSS_FITTED else _DRAWS
-
-
-def _scale(effect: Effect, sample: Sample) -> float:
-    """Return what a slope is multiplied by where two values of a continuous treatment are compared."""
-    first = effect.contrasts[0]
-    return float(first.to) - float(first.reference) if sample.arms is None and first.to is not None else 1.0
-
-
-def _refits(
-    effect: Effect,
-    fitted: Fitted,
-    change: Callable[[np.random.Generator], Sample],
-    draws: int,
-    seed: np.random.SeedSequence,
-    stage: str,
-    progress: Progress,
-) -> list[Score]:
-    """Return the effect's score on changed samples, one per draw; draws that cannot be fitted are left out."""
-
-    def once(child: np.random.SeedSequence) -> Score | None:
-        sample = change(np.random.default_rng(child))
-        try:
-            again = fit_again(fitted, sample, effect.population, child_state(child))  # type: ignore[arg-type]
-        except DataError:  # a subset without one of the arms, or a permutation without variation
-            return None
-        return _primary(effect, sample, again).scaled(_scale(effect, sample))
-
-    found = fan_out(once, seed.spawn(draws), stage=stage, progress=progress)
-    return [score for score in found if score is not None]
-
-
-def child_state(seed: np.random.SeedSequence) -> int:
-    """Return an integer seed that follows from a seed sequence."""
-    return int(seed.generate_state(1)[0])
-
-
-@register(
-    Card(
-        name="placebo",
-        family="check",
-        answers="Does the estimator find an effect where there is none?",
-        kinds=frozenset({"binary", "categorical", "continuous"}),
-        output="refutation",
-        paper=Paper(
-            "Athey, S. and Imbens, G.",
-            "The state of applied econometrics: causality and policy evaluation",
-            2017,
-            "Journal of Economic Perspectives 31(2), 3-32",
-        ),
-    )
-)
-def placebo_check(
-    effect: Effect, sample: Sample, fitted: Fitted, seed: np.random.SeedSequence, progress: Progress = silent
-) -> tuple[CheckResult, dict[str, Any]]:
-    """Judge the estimates for permuted treatments, which can have no effect; return the check and the plot's data.
-
-    A permuted column keeps its distribution, so a placebo is as easy to estimate as the treatment itself. With
-    instruments or a front door the outcome is permuted instead. The squares of the estimates in standard errors must
-    not be larger than chance makes them (chi-square, 1 %).
-    """
-    of_outcome = effect.estimator in _WITHOUT_TREATMENT_PLACEBO
-    part = "outcome" if of_outcome else "treatment"
-
-    def permuted(rng: np.random.Generator) -> Sample:
-        return sample.with_parts(**{part: rng.permutation(getattr(sample, part))})
-
-    scores = _refits(effect, fitted, permuted, _draws(effect), seed, "placebo", progress)
-    values = [score.value for score in scores]
-    ratios = np.array([score.value / score.standard_error for score in scores if score.standard_error > 0])
-    figure = {"estimates": values, "estimate": effect.estimate, "standard_error": effect.standard_error}
-    name, title = ("placebo", f"Placebo {part}")
-    if not len(ratios):
-        return CheckResult(name, title, None, "No permuted column could be fitted."), figure
-    statistic = float(ratios @ ratios)
-    p_value = float(chi2.sf(statistic, len(ratios)))
-    passed = p_value >= LEVEL
-    typical = float(np.median(np.abs(values)))
-    verdict = "as it should be" if passed else "more than chance allows: the estimator finds effects that are not there"
-    sentence = (
-        f"With the {part} permuted, {len(values)} times, the estimate is typically {number(typical)} away from zero "
-        f"instead of {number(abs(effect.estimate))}, {verdict} ({p_words(p_value)})."
-    )
-    return CheckResult(name, title, passed, sentence, statistic, p_value, {"estimate": values}), figure
-
-
-@register(
-    Card(
-        name="random-common-cause",
-        family="check",
-        answers="Does adjusting for noise change the estimate?",
-        kinds=frozenset({"binary", "categorical", "continuous"}),
-        output="refutation",
-    )
-)
-def random_cause_check(
-    effect: Effect, sample: Sample, fitted: Fitted, seed: np.random.SeedSequence, progress: Progress = silent
-) -> CheckResult:
-    """Judge the change when random columns are adjusted for: it must stay below half a standard error."""
-    seeds = seed.spawn(1)[0]
-
-    def with_noise(rng: np.random.Generator) -> Sample:
-        column = rng.normal(size=(sample.size, 1))
-        return sample.with_parts(
-            covariates=np.column_stack([sample.covariates, column]),
-            covariate_names=(*sample.covariate_names, "random"),
-            covariate_sources=(*sample.covariate_sources, "random"),
-        )
-
-    draws = 5 if effect.estimator not in CROSS_FITTED else 2
-    scores = _refits(effect, fitted, with_noise, draws, seeds, "random common cause", progress)
-    if not scores or not effect.standard_error > 0:
-        return CheckResult(
-            "random-common-cause", "Random common cause", None, "No random column could be adjusted for."
-        )
-    change = max(abs(score.value - effect.estimate) for score in scores)
-    share = change / effect.standard_error
-    passed = share <= _MOST_CHANGE
-    verdict = "as it should be" if passed else f"more than {_MOST_CHANGE} standard errors: the estimate is unstable"
-    sentence = (
-        f"Adjusting for a random column moves the estimate by at most {number(change)} ({number(share)} standard "
-        "errors), "
-        f"{verdict}."
-    )
-    return CheckResult("random-common-cause", "Random common cause", passed, sentence, statistic=share)
-
-
-@register(
-    Card(
-        name="subset",
-        family="check",
-        answers="Does the estimate hold in random parts of the data?",
-        kinds=frozenset({"binary", "categorical", "continuous"}),
-        output="refutation",
-    )
-)
-def subset_check(
-    effect: Effect, sample: Sample, fitted: Fitted, seed: np.random.SeedSequence, progress: Progress = silent
-) -> CheckResult:
-    """Judge the estimates on random 80 % of the rows against the spread that sampling implies (Bonferroni, 1 %)."""
-
-    def part(rng: np.random.Generator) -> Sample:
-        size = max(2, round(_SUBSET_SHARE * sample.size))
-        return sample.take(np.sort(rng.choice(sample.size, size, replace=False)))
-
-    scores = _refits(effect, fitted, part, _SUBSETS, seed, "subsets", progress)
-    spread = effect.standard_error * math.sqrt(1 / _SUBSET_SHARE - 1)
-    if not scores or not spread > 0:
-        return CheckResult("subset", "Random subsets", None, "No subset could be fitted.")
-    values = [score.value for score in scores]
-    farthest = max(abs(value - effect.estimate) for value in values)
-    p_value = min(1.0, len(values) * float(2 * norm.sf(farthest / spread)))
-    passed = p_value >= LEVEL
-    verdict = (
-        "as sampling makes it" if passed else "more than sampling explains: the estimate depends on which rows are in"
-    )
-    sentence = (
-        f"On {len(values)} random subsets of {_SUBSET_SHARE:.0%} of the rows the estimate lies between "
-        f"{number(min(values))} and {number(max(values))}, {verdict} ({p_words(p_value)})."
-    )
-    return CheckResult("subset", "Random subsets", passed, sentence, farthest / spread, p_value, {"estimate": values})
 
 
 @register(
@@ -352,7 +196,7 @@ def negative_control_check(effect: Effect, data: Any, control: str) -> CheckResu
         random_state=effect.random_state or 0,
     )
     p_value = other.p_value if other.p_value is not None else 1.0
-    passed = p_value >= 0.05
+    passed = p_value >= _CONTROL_LEVEL
     low, high = other.interval
     verdict = (
         "compatible with none, as it should be" if passed else "an effect that cannot be: the adjustment leaves bias"

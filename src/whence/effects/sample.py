@@ -11,6 +11,7 @@ import numpy as np
 
 from whence.data import Dataset, Kind
 from whence.effects.sums import Array, Labels, dependent_columns
+from whence.effects.wording import level_words
 from whence.errors import DataError, quote_names
 
 TreatmentKind = Literal["binary", "categorical", "continuous"]
@@ -281,7 +282,7 @@ def find_level(name: str, levels: Sequence[Any], wanted: Any) -> int:
 def _constant_treatment(name: str, value: Any, rows: int) -> DataError:
     return DataError(
         "E431",
-        f"the treatment {name!r} is {value!r} in all {rows:,} rows used.",
+        f"the treatment {name!r} is {level_words(value)} in all {rows:,} rows used.",
         "An effect needs rows with different values of the treatment; check the filter and the missing values.",
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from whence.effects.effect import Effect
+from whence.effects.refits import contrast_size
 from whence.effects.regression import least_squares
 from whence.effects.sample import Sample
 from whence.effects.sums import Array, LinAlgError
@@ -34,6 +35,10 @@ class Linear:
     def t(self) -> float:
         """Estimate over standard error."""
         return self.estimate / self.standard_error
+
+    def scaled(self, factor: float) -> Linear:
+        """Return the model of a multiple of the treatment's unit."""
+        return Linear(factor * self.estimate, abs(factor) * self.standard_error, self.degrees_of_freedom)
 
     def adjusted(self, with_treatment: float, with_outcome: float) -> tuple[float, float]:
         """Return estimate and standard error had a confounder of this strength been adjusted for.
@@ -171,13 +176,21 @@ def hidden_confounding_check(effect: Effect, sample: Sample) -> tuple[CheckResul
     model = linear_model(sample)
     if model is None:
         return None, None
+    model = model.scaled(contrast_size(effect, sample))
+    name, title = "hidden-confounding", "Hidden common cause"
+    if model.estimate * effect.estimate <= 0:
+        sentence = (
+            f"How strong a hidden common cause would have to be is not known: the formulas need a linear model, and "
+            f"that estimates {number(model.estimate)} instead of {number(effect.estimate)}."
+        )
+        return CheckResult(name, title, None, sentence), None
     df = model.degrees_of_freedom
     value = robustness_value(model.t, df)
     interval_value = robustness_value(model.t, df, effect.level)
     sentence = (
-        f"A hidden common cause would have to explain {percent(value)} of what is left of both treatment and "
-        "outcome to "
-        f"bring the estimate to zero, {percent(interval_value)} to make zero possible (linear model)."
+        f"In a linear model, which estimates {number(model.estimate)}, a hidden common cause would have to explain "
+        f"{percent(value)} of what is left of both treatment and outcome to bring that to zero, "
+        f"{percent(interval_value)} to make zero possible."
     )
     strengths = {name: bounds_from(pair) for name, pair in observed_strengths(sample).items()}
     possible = {name: pair for name, pair in strengths.items() if pair is not None}
@@ -190,12 +203,11 @@ def hidden_confounding_check(effect: Effect, sample: Sample) -> tuple[CheckResul
         left, error = model.adjusted(*possible[named])
         margin = float(student.ppf(0.5 + effect.level / 2, df - 1)) * error
         passed = bool(left - margin > 0 if model.estimate > 0 else left + margin < 0)
-        sentence += f" One as strong as {named} would leave {number(left)} of {number(model.estimate)}" + (
-            "." if passed else ", which zero is compatible with."
-        )
+        verdict = "" if passed else ", from which zero cannot be told"
+        sentence += f" One as strong as {named} would leave {number(left)}{verdict}."
     figure = _figure(model, possible, value, interval_value)
     return (
-        CheckResult("hidden-confounding", "Hidden common cause", passed, sentence, statistic=value),
+        CheckResult(name, title, passed, sentence, statistic=value),
         {**figure, "strongest": named},
     )
 
@@ -243,11 +255,11 @@ def e_value_check(effect: Effect, sample: Sample) -> CheckResult | None:
     nearer = ends[0] if ratio >= 1 else ends[1]
     crosses = (nearer - 1) * (ratio - 1) <= 0
     of_interval = 1.0 if crosses else e_value(nearer)
-    about = "" if sample.outcome_event is not None else " (the effect in standard deviations turned into a risk ratio)"
+    about = "" if sample.outcome_event is not None else ", the effect in standard deviations taken for a risk ratio"
+    also = "its interval holds zero already" if crosses else f"{number(of_interval)} each would make zero possible"
     sentence = (
-        f"A hidden common cause tied to treatment and outcome by risk ratios of {number(e_value(ratio))} each "
-        "could explain "
-        f"the estimate away, of {number(of_interval)} its interval{about}."
+        f"A hidden common cause tied to treatment and outcome by risk ratios of {number(e_value(ratio))} each could "
+        f"explain the estimate away; {also}{about}."
     )
     return CheckResult("e-value", "E-value", None, sentence, statistic=e_value(ratio))
 
