@@ -58,7 +58,7 @@ def augmented_contrast(
 def _mean_for_all(outcome: Array, codes: Labels, nuisances: Nuisances, arm: int, *, normalise: bool) -> Score:
     predicted = nuisances.outcome[:, arm]
     weights = (codes == arm) / floored(nuisances.treatment[:, arm])
-    return _sum(Score.of_mean(predicted), _correction(outcome - predicted, weights, 1.0, normalise))
+    return _sum(Score.of_mean(predicted), _correction(outcome - predicted, weights, None, normalise))
 
 
 def _mean_for_arm(outcome: Array, codes: Labels, nuisances: Nuisances, arm: int, *, normalise: bool) -> Score:
@@ -67,19 +67,21 @@ def _mean_for_arm(outcome: Array, codes: Labels, nuisances: Nuisances, arm: int,
     inside = (codes == arm).astype(np.float64)
     odds = nuisances.treatment[:, arm] / floored(nuisances.treatment[:, 0])
     weights = (codes == 0) * odds
-    return _sum(
-        weighted_mean_score(predicted, inside), _correction(outcome - predicted, weights, inside.mean(), normalise)
-    )
+    return _sum(weighted_mean_score(predicted, inside), _correction(outcome - predicted, weights, inside, normalise))
 
 
 def _own_mean(outcome: Array, inside: Array) -> Score:
     return weighted_mean_score(outcome, inside.astype(np.float64))
 
 
-def _correction(residuals: Array, weights: Array, expected: float, normalise: bool) -> Score:
+def _correction(residuals: Array, weights: Array, inside: Array | None, normalise: bool) -> Score:
+    """Return the weighted mean residual, over the sum of the weights or of what they add up to on average."""
     if normalise:
         return weighted_mean_score(residuals, weights)
-    return Score.of_mean(weights * residuals / expected)
+    if inside is None:
+        return Score.of_mean(weights * residuals)
+    mean = float((weights @ residuals) / inside.sum())
+    return Score.of(mean, (weights * residuals - mean * inside) / inside.mean())
 
 
 def _sum(a: Score, b: Score) -> Score:

@@ -169,7 +169,7 @@ _FEW_ROWS = ": there are too few rows in an arm for slopes of its own"
 
 
 def _own_slopes_possible(sample: Sample) -> bool:
-    return bool(sample.arm_sizes.min() >= ROWS_PER_SLOPE * (sample.width + 1))
+    return not sample.width or bool(sample.arm_sizes.min() >= ROWS_PER_SLOPE * (sample.width + 1))
 
 
 def _own_slopes(sample: Sample, population: Population) -> Fitted:
