@@ -132,6 +132,8 @@ def reduced_form(sample: Sample) -> ReducedForm:
     """Return the reduced form of a sample with instruments."""
     given = [sample.covariates] if sample.width else []
     instruments = sample.extra["instruments"]
+    if not instruments.shape[1]:
+        raise _useless_instruments()
     z = np.column_stack([least_squares(given, column).residuals for column in instruments.T])
     outcome = least_squares(given, sample.outcome)
     treatment = least_squares(given, sample.treatment).residuals

@@ -8,6 +8,7 @@ from whence.effects.fitted import ContrastFit, Fitted, Score
 from whence.effects.regression import determined_treatment, influences, least_squares
 from whence.effects.sample import Sample
 from whence.effects.sums import Array, LinAlgError
+from whence.errors import DataError
 from whence.registry import Card, Paper, register
 
 
@@ -37,7 +38,7 @@ def front_door(sample: Sample) -> Fitted:
     Raises
     ------
     DataError
-        E437 if the covariates, or the mediators, determine the treatment.
+        E437 if the covariates, or the mediators, determine the treatment; E445 if no mediator varies.
 
     Examples
     --------
@@ -51,6 +52,12 @@ def front_door(sample: Sample) -> Fitted:
     True
     """
     mediators = sample.extra["mediators"]
+    if not mediators.shape[1]:
+        raise DataError(
+            "E445",
+            "none of the mediators varies, so nothing can be followed through them.",
+            "Check the filter and the missing values of the mediators.",
+        )
     treated = _treatment_columns(sample)
     given = [sample.covariates] if sample.width else []
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -123,7 +122,7 @@ def build_sample(
     DataError
         E432 if treatment or outcome do not vary; E433 if they are one column, or adjusted for; E434 with too few rows
         in all or in an arm; E435 with more columns than rows; E438 for a column whose kind cannot play its part; E443
-        if no row is complete; E444 for infinite values.
+        if no row is complete.
     """
     _check_parts(data, treatment, outcome, adjustment)
     others = tuple(sorted(set(adjustment)))
@@ -211,14 +210,7 @@ def _complete_rows(data: Dataset, names: Sequence[str]) -> tuple[Labels, list[st
 
 def _values(data: Dataset, name: str, rows: Labels) -> Array:
     values = data.numeric([name])[:, 0]
-    values = values if len(rows) == len(values) else values[rows]
-    if not math.isfinite(float(np.abs(values).max(initial=0.0))):
-        raise DataError(
-            "E444",
-            f"column {name!r} holds {int((~np.isfinite(values)).sum()):,} values that are infinite or not numbers.",
-            "Declare them missing with wh.read(..., missing=[...]) or correct them.",
-        )
-    return values
+    return values if len(rows) == len(values) else values[rows]
 
 
 def _outcome(data: Dataset, name: str, rows: Labels) -> tuple[Array, Any]:
