@@ -51,3 +51,16 @@ def test_fewer_than_two_columns_left():
     table = wh.read({"place": ["Rome"] * 20, "cure": np.random.default_rng(1).normal(size=20)})
     with pytest.raises(DataError, match="1 column"):
         prepare(table, NOTHING, ())
+
+
+def test_a_study_needs_more_complete_rows_than_columns():
+    values = np.random.default_rng(0).normal(size=(12, 40))
+    with pytest.raises(DataError, match="12 complete rows for 40 columns") as caught:
+        prepare(wh.read(values), NOTHING, ())
+    assert caught.value.code == "E308"
+    holes = np.random.default_rng(0).normal(size=(60, 4))
+    holes[:57, 2] = np.nan
+    with pytest.raises(DataError, match="3 complete rows for 4 columns"):
+        prepare(wh.read(holes), NOTHING, ())
+    holes[:20, 2] = 0.5
+    assert prepare(wh.read(holes), NOTHING, ()).search_data.names == ("x1", "x2", "x3", "x4")

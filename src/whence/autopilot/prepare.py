@@ -39,7 +39,7 @@ def prepare(data: Dataset, facts: Mapping[str, Any], keep: tuple[str, ...]) -> P
     Raises
     ------
     DataError
-        If treatment or outcome cannot be used, or fewer than two columns are left.
+        If treatment or outcome cannot be used, fewer than two columns are left, or no more complete rows than columns.
     """
     decisions: list[Decision] = []
     warnings: list[str] = []
@@ -67,11 +67,26 @@ def prepare(data: Dataset, facts: Mapping[str, Any], keep: tuple[str, ...]) -> P
             "A causal question needs at least two columns that vary and are not identifiers.",
         )
     searched = data.select(names)
+    _check_rows(searched)
     searched, more = _one_sort(searched)
     decisions += more
     if more:
         warnings.append(more[0].what)
     return Prepared(searched, tuple(decisions), tuple(warnings))
+
+
+def _check_rows(data: Dataset) -> None:
+    """Refuse a table with no more complete rows than columns: no answer from it could be defended."""
+    p = len(data.names)
+    fewest = data.n_rows - sum(column.missing for column in data.columns.values())
+    complete = fewest if fewest > p or not data.in_memory else data.complete().n_rows
+    if complete <= p:
+        raise DataError(
+            "E308",
+            f"{data.source} has {complete:,} complete rows for {p:,} columns; a study needs more rows than columns.",
+            "Select fewer columns with data.select([...]), add rows, or ask for the graph alone: "
+            "wh.discover(data, method='pc').",
+        )
 
 
 def _one_sort(data: Dataset) -> tuple[Dataset, list[Decision]]:

@@ -39,6 +39,9 @@ class Table(Protocol):
     def moments(self, columns: Sequence[Column]) -> Moments:
         """Return mean and covariance over complete rows."""
 
+    def grouped_moments(self, columns: Sequence[Column], by: Column) -> dict[Any, Moments]:
+        """Return the moments of the rows of each level of a column."""
+
     def block_moments(self, columns: Sequence[Column], blocks: int) -> list[Moments]:
         """Return the moments of disjoint sets of rows."""
 
@@ -50,6 +53,12 @@ class Table(Protocol):
 
     def arrow(self, names: Sequence[str]) -> pa.Table:
         """Return columns as an Arrow table in memory."""
+
+    def first(self, names: Sequence[str], rows: int) -> pa.Table:
+        """Return the first rows as an Arrow table in memory."""
+
+    def described(self, kinds: Mapping[str, Kind | str], units: Mapping[str, str | None]) -> list[Column]:
+        """Return columns anew, with the kinds given."""
 
     def sample(self, columns: Sequence[Column], rows: int, seed: int) -> pa.Table:
         """Return about so many random rows as an Arrow table in memory, the same for the same seed."""
@@ -162,6 +171,8 @@ class Dataset:
     def moments(self, names: Iterable[str] | None = None, by: str | None = None) -> Any:
         """Return mean and covariance over complete rows, in one scan; with ``by``, one `Moments` a value.
 
+        Rows without a value of ``by`` are in no group; how many they are is ``columns[by].missing``.
+
         Returns
         -------
         Moments or dict of value to Moments
@@ -169,13 +180,10 @@ class Dataset:
         columns = self._numeric_columns(names)
         if by is None:
             return self._table.moments(columns)
-        coded = self.codes([by])
-        wanted = [column.name for column in columns]
-        groups = {}
-        for code, level in enumerate(coded.levels[0]):
-            rows = np.flatnonzero(coded.codes[:, 0] == code)
-            groups[level] = self.take(rows).moments(wanted)
-        return groups
+        column = self._column(by)
+        if column.kind is Kind.CONTINUOUS:
+            raise not_discrete(column)
+        return self._table.grouped_moments(columns, column)
 
     def block_moments(self, names: Iterable[str] | None = None, *, blocks: int) -> list[Moments]:
         """Return the moments of ``blocks`` disjoint sets of rows in one scan, for a bootstrap beyond memory."""
@@ -237,7 +245,7 @@ class Dataset:
         """Return which rows lack a value in a column, shape (n,)."""
         import pyarrow.compute as pc
 
-        column = self.to_arrow().column(self._column(name).name)
+        column = self._table.arrow([self._column(name).name]).column(0)
         return np.asarray(pc.is_null(column, nan_is_null=True).to_numpy(zero_copy_only=False), dtype=bool)
 
     def with_column(self, name: str, values: Any, kind: Kind | str | None = None, unit: str | None = None) -> Dataset:
@@ -261,17 +269,10 @@ class Dataset:
 
     def with_kinds(self, kinds: Mapping[str, Kind | str] | None = None, **named: Kind | str) -> Dataset:
         """Return the table with kinds overridden."""
-        from whence.data.reading import column_of
-
         wanted = {**(kinds or {}), **named}
-        for name in wanted:
-            self._column(name)
-        table = self.to_arrow().select(list(wanted))
-        columns = [
-            column_of(c.name, table.column(c.name), kind=wanted[c.name], unit=c.unit) if c.name in wanted else c
-            for c in self.columns.values()
-        ]
-        return self._like(columns=columns)
+        units = {name: self._column(name).unit for name in wanted}
+        made = {column.name: column for column in self._table.described(wanted, units)}
+        return self._like(columns=[made.get(name, column) for name, column in self.columns.items()])
 
     def with_units(self, units: Mapping[str, str]) -> Dataset:
         """Return the table with units set."""
@@ -315,7 +316,9 @@ class Dataset:
             import polars as pl
 
             return pl.from_arrow(table)
-        return self.numeric() if self.library == "numpy" else table
+        if self.library != "numpy":
+            return table
+        return np.column_stack([column.to_numpy(zero_copy_only=False) for column in table.columns])
 
     def to_parquet_bytes(self) -> bytes:
         """Return the rows as the bytes of a Parquet file."""
@@ -329,16 +332,15 @@ class Dataset:
 
     def head(self, rows: int = 5) -> dict[str, list[Any]]:
         """Return the first rows, column by column."""
-        found: dict[str, list[Any]] = self.to_arrow().slice(0, rows).to_pydict()
+        found: dict[str, list[Any]] = self._table.first(self.names, rows).to_pydict()
         return found
 
     def fingerprint(self) -> str:
         """Return a hash of names and values, the same whatever library holds them."""
         digest = hashlib.sha256()
-        table = self.to_arrow()
         for name in self.names:
             digest.update(name.encode() + b"\0")
-            digest.update(_bytes_of(table.column(name)))
+            digest.update(_bytes_of(self._table.arrow([name]).column(0)))
         return digest.hexdigest()
 
     def table(self) -> Any:

@@ -24,6 +24,7 @@ class Kind(StrEnum):
 
 NUMERIC = frozenset({Kind.CONTINUOUS, Kind.COUNT, Kind.ORDINAL, Kind.BINARY})
 DISCRETE = frozenset({Kind.ORDINAL, Kind.CATEGORICAL, Kind.BINARY})
+HAS_LEVELS = frozenset({Kind.BINARY, Kind.CATEGORICAL, Kind.ORDINAL, Kind.CONSTANT})
 
 # Text with this many distinct values, almost one for each row, tells rows apart rather than groups.
 _ID_SHARE = 0.95
@@ -45,7 +46,8 @@ class Column:
     distinct : int or None
         Distinct values; None where counting them would cost a scan of its own.
     levels : tuple or None
-        The values of a binary, ordinal or categorical column, in order.
+        The values of a binary, ordinal, categorical or constant column, in order; None also where there are too many
+        to list.
     unit : str or None
     reason : str
         Why it was taken for this kind.
@@ -90,7 +92,7 @@ def infer_kind(name: str, facts: Facts) -> tuple[Kind, str]:
     unique = facts.distinct == facts.rows
     if facts.storage == "text" and facts.sample and all(_ISO_TIME.fullmatch(str(v).strip()) for v in facts.sample):
         return Kind.TIME, "its text is ISO dates"
-    if unique and facts.rows >= _ID_ROWS and _ID_NAME.search(name) and (facts.storage == "text" or facts.whole):
+    if unique and facts.rows >= _ID_ROWS and named_like_id(name) and (facts.storage == "text" or facts.whole):
         return Kind.ID, "it is different in every row and named like an identifier"
     if facts.storage == "text" and facts.rows >= _ID_ROWS and facts.distinct >= _ID_SHARE * facts.rows:
         return Kind.ID, f"its text is different in {facts.distinct / facts.rows:.0%} of the rows"
@@ -101,3 +103,26 @@ def infer_kind(name: str, facts: Facts) -> tuple[Kind, str]:
     if facts.whole and facts.smallest >= 0:
         return Kind.COUNT, "it holds whole numbers from zero up"
     return Kind.CONTINUOUS, "it holds numbers"
+
+
+def named_like_id(name: str) -> bool:
+    """Return whether a column's name is an identifier's."""
+    return _ID_NAME.search(name) is not None
+
+
+def level_numbers(kind: Kind, levels: Sequence[Any]) -> list[float]:
+    """Return the number that stands for each level: numbers for themselves, other values for their rank.
+
+    A binary column is 0 and 1 whatever its two levels are.
+    """
+    itself = all(isinstance(level, (int, float)) for level in levels)
+    if kind is Kind.BINARY:
+        itself = itself and set(levels) <= {0, 1}
+    return [float(level) if itself else float(rank) for rank, level in enumerate(levels)]
+
+
+def plain(value: Any) -> Any:
+    """Return whole floats as integers, so that 1.0 from one library and 1 from another are one level."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

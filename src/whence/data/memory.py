@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.data.kinds import Column, Kind
-from whence.data.statistics import Codes, Counts, Moments, moments_of
+from whence.data.kinds import Column, Kind, level_numbers, plain
+from whence.data.statistics import Codes, Counts, Moments, check_cells, moments_of
 from whence.errors import DataError
 
 if TYPE_CHECKING:
@@ -36,6 +37,16 @@ class MemoryTable:
         """Return columns as an Arrow table."""
         return self.table.select(list(names))
 
+    def first(self, names: Sequence[str], rows: int) -> pa.Table:
+        """Return the first rows."""
+        return self.arrow(names).slice(0, rows)
+
+    def described(self, kinds: Mapping[str, Kind | str], units: Mapping[str, str | None]) -> list[Column]:
+        """Return columns anew, with the kinds given."""
+        from whence.data.reading import column_of
+
+        return [column_of(n, self.table.column(n), kind=kind, unit=units.get(n)) for n, kind in kinds.items()]
+
     def sample(self, columns: Sequence[Column], rows: int, seed: int) -> pa.Table:
         """Return random rows, in their order."""
         chosen = np.random.default_rng(seed).permutation(self.n_rows)[:rows]
@@ -57,11 +68,7 @@ class MemoryTable:
             values = np.array(chunked.to_numpy(zero_copy_only=False), dtype=np.float64)
         else:
             codes, levels = self.coded(column)
-            if column.levels is not None and _are_numbers(levels) and column.kind is not Kind.BINARY:
-                values = np.array([float(level) for level in levels])[codes]
-            else:
-                values = codes.astype(np.float64)
-            values[codes < 0] = np.nan
+            values = np.array([*level_numbers(column.kind, levels), np.nan])[codes]
         values.flags.writeable = False
         return values
 
@@ -78,7 +85,7 @@ class MemoryTable:
             parts = []
             for chunk in chunks:
                 lookup = np.array(
-                    [place.get(_plain(v), -1) for v in chunk.dictionary.to_pylist()] + [-1], dtype=np.int32
+                    [place.get(plain(v), -1) for v in chunk.dictionary.to_pylist()] + [-1], dtype=np.int32
                 )
                 raw = chunk.indices.fill_null(len(lookup) - 1).to_numpy(zero_copy_only=False)
                 parts.append(lookup[raw])
@@ -90,6 +97,15 @@ class MemoryTable:
     def moments(self, columns: Sequence[Column]) -> Moments:
         """Return the moments over rows complete in the columns."""
         return moments_of(self.matrix(columns), tuple(column.name for column in columns))
+
+    def grouped_moments(self, columns: Sequence[Column], by: Column) -> dict[Any, Moments]:
+        """Return the moments of the rows of each level of ``by``."""
+        names = tuple(column.name for column in columns)
+        codes, levels = self.coded(by)
+        matrix, placed = self.matrix(columns), np.argsort(codes, kind="stable")
+        ends = np.searchsorted(codes[placed], np.arange(len(levels) + 1))
+        groups = (placed[start:end] for start, end in pairwise(ends))
+        return {level: moments_of(matrix[rows], names) for level, rows in zip(levels, groups)}
 
     def block_moments(self, columns: Sequence[Column], blocks: int) -> list[Moments]:
         """Return the moments of ``blocks`` consecutive stretches of rows."""
@@ -114,7 +130,7 @@ class MemoryTable:
     def counts(self, columns: Sequence[Column]) -> Counts:
         """Return the contingency table of the columns."""
         coded = self.codes(columns)
-        shape = tuple(len(levels) for levels in coded.levels)
+        shape = check_cells(coded.names, coded.levels)
         complete = coded.codes[(coded.codes >= 0).all(axis=1)]
         cells = np.ravel_multi_index(tuple(complete.T), shape) if shape else np.zeros(len(complete), dtype=int)
         table = np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape)
@@ -127,30 +143,20 @@ def sorted_levels(column: pa.ChunkedArray) -> list[Any]:
 
     if pa.types.is_dictionary(column.type):
         chunk = column.unify_dictionaries().chunk(0) if column.num_chunks else None
-        dictionary = [] if chunk is None else [_plain(value) for value in chunk.dictionary.to_pylist()]
-        present = {_plain(value) for value in column.unique().to_pylist()}
+        dictionary = [] if chunk is None else [plain(value) for value in chunk.dictionary.to_pylist()]
+        present = {plain(value) for value in column.unique().to_pylist()}
         kept = [value for value in dictionary if value in present]
-        return kept if column.type.ordered else sorted(kept, key=_order)
-    return sorted((_plain(value) for value in column.unique().to_pylist() if not _absent(value)), key=_order)
-
-
-def _plain(value: Any) -> Any:
-    """Return whole floats as integers, so that 1.0 from one library and 1 from another are one level."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+        return kept if column.type.ordered else sorted(kept, key=order)
+    return sorted((plain(value) for value in column.unique().to_pylist() if not _absent(value)), key=order)
 
 
 def _absent(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _order(value: Any) -> tuple[int, Any]:
+def order(value: Any) -> tuple[int, Any]:
+    """Return the key that sorts levels: numbers before text."""
     return (0, float(value)) if isinstance(value, (int, float)) else (1, str(value))
-
-
-def _are_numbers(levels: Sequence[Any]) -> bool:
-    return all(isinstance(level, (int, float)) and not isinstance(level, bool) for level in levels)
 
 
 def not_numeric(column: Column) -> DataError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whence.data.dataset import Dataset
-from whence.data.kinds import Column, Facts, Kind, infer_kind
+from whence.data.kinds import HAS_LEVELS, Column, Facts, Kind, infer_kind
 from whence.data.memory import MemoryTable, sorted_levels
 from whence.errors import DataError, ParameterError, quote_names
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 # A column of text is shown as numbers with stray text if at least this share of its values are numbers.
 _MOSTLY_NUMBERS = 0.5
-_SHOWN = 3
-LEVEL_KINDS = frozenset({Kind.BINARY, Kind.CATEGORICAL, Kind.ORDINAL})
+SHOWN = 3
 
 
 def read(
@@ -69,10 +68,11 @@ def read(
     from whence.data import sources
 
     opened = sources.open_source(source, names, lazy)
+    listed = declared_values(missing)
     if opened.sql is not None:
-        from whence.data.sql import read_sql
+        from whence.data.sql_reading import read_sql
 
-        return read_sql(opened, missing=tuple(missing), kinds=kinds or {}, roles=roles or {}, units=units or {})
+        return read_sql(opened, source, missing=listed, kinds=kinds or {}, roles=roles or {}, units=units or {})
     table, notes = opened.table, list(opened.notes)
     check_names(table.column_names, opened.label)
     if not table.num_columns:
@@ -81,7 +81,7 @@ def read(
         raise DataError(
             "E101", f"{opened.label} holds {table.num_columns} columns and no rows.", "Check that it is the right file."
         )
-    table, declared = _with_declared_missing(table, tuple(missing))
+    table, declared = _with_declared_missing(table, listed)
     notes += declared
     check_keys(kinds or {}, table.column_names, "kinds")
     check_keys(units or {}, table.column_names, "units")
@@ -124,9 +124,8 @@ def column_of(name: str, values: pa.ChunkedArray, *, kind: Kind | str | None = N
     if chosen in (Kind.ID, Kind.CATEGORICAL) and kind is None and facts.storage == "text":
         _check_stray_text(name, values)
     if kind is not None:
-        _check_override(name, chosen, facts)
-    few = chosen in LEVEL_KINDS or (chosen is Kind.CONSTANT)
-    levels = tuple(sorted_levels(values)) if few else None
+        check_override(name, chosen, facts)
+    levels = tuple(sorted_levels(values)) if chosen in HAS_LEVELS else None
     return Column(name, chosen, absent, facts.distinct, levels, unit, reason)
 
 
@@ -134,14 +133,17 @@ def to_arrow_array(name: str, values: Any) -> pa.Array:
     """Return values as an Arrow array, NaN kept, mixed types refused with the rows named."""
     import pyarrow as pa
 
+    scalar = isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable)
+    if scalar or getattr(values, "ndim", 1) != 1:
+        problem = f"column {name!r} is a {type(values).__name__}, which is not one value for each row."
+        raise DataError("E113", problem, "Give every column a sequence of values.")
     try:
         return pa.array(values, from_pandas=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         kinds = Counter(type(value).__name__ for value in values if value is not None)
+        held = f"mixes values of the types {quote_names(kinds)}" if len(kinds) > 1 else f"holds {next(iter(kinds), '')}"
         raise DataError(
-            "E111",
-            f"column {name!r} mixes values of the types {quote_names(kinds)}.",
-            "Bring it to one type before reading it.",
+            "E111", f"column {name!r} {held}.", "Bring it to one type of number, text or time before reading it."
         ) from error
 
 
@@ -198,31 +200,40 @@ def _check_finite(name: str, values: pa.ChunkedArray) -> None:
 
 def _check_stray_text(name: str, values: pa.ChunkedArray) -> None:
     """Refuse a column that is numbers but for a few words: it would be taken for a category without a word."""
-    texts = values.to_pylist()
     strays: dict[str, list[int]] = {}
     numbers = 0
-    for row, text in enumerate(texts, start=1):
+    for row, text in enumerate(values.to_pylist(), start=1):
         if text is None:
             continue
-        if _is_number(text):
+        if is_number(text):
             numbers += 1
         else:
             strays.setdefault(str(text), []).append(row)
     count = sum(map(len, strays.values()))
-    if not count or numbers < _MOSTLY_NUMBERS * (numbers + count):
+    if not mostly_numbers(numbers, count):
         return
-    rows = sorted(row for listed in strays.values() for row in listed)[:_SHOWN]
-    shown = ", ".join(map(str, rows)) + (", ..." if count > _SHOWN else "")
-    found = list(strays)[:_SHOWN]
-    raise DataError(
+    rows = sorted(row for listed in strays.values() for row in listed)[:SHOWN]
+    shown = ", ".join(map(str, rows)) + (", ..." if count > SHOWN else "")
+    raise stray_text(name, count, list(strays)[:SHOWN], f"row{'s' * (count > 1)} {shown}: ")
+
+
+def mostly_numbers(numbers: int, strays: int) -> bool:
+    """Return whether a column of text is numbers but for a few words."""
+    return strays > 0 and numbers >= _MOSTLY_NUMBERS * (numbers + strays)
+
+
+def stray_text(name: str, count: int, found: list[str], where: str = "") -> DataError:
+    """Return the error for a column of numbers with words among them."""
+    return DataError(
         "E103",
-        f"column {name!r} has {'1 value that is' if count == 1 else f'{count} values that are'} not numeric "
-        f"(row{'s' * (count > 1)} {shown}: {quote_names(found)}).",
+        f"column {name!r} has {'1 value that is' if count == 1 else f'{count:,} values that are'} not numeric "
+        f"({where}{quote_names(found)}).",
         f"Declare them missing with wh.read(..., missing={found}), or the column a category with kinds=.",
     )
 
 
-def _is_number(text: Any) -> bool:
+def is_number(text: Any) -> bool:
+    """Return whether a text can be read as a number."""
     try:
         float(text)
     except (TypeError, ValueError):
@@ -240,7 +251,8 @@ def given_kind(name: str, kind: Kind | str) -> Kind:
         ) from None
 
 
-def _check_override(name: str, kind: Kind, facts: Facts) -> None:
+def check_override(name: str, kind: Kind, facts: Facts) -> None:
+    """Raise DataError if the values do not allow a declared kind."""
     if kind is Kind.BINARY and facts.distinct > 2:
         raise DataError(
             "E112", f"column {name!r} is declared binary and holds {facts.distinct} values.", "Check the kind."
@@ -260,34 +272,75 @@ def check_keys(given: Mapping[str, Any], names: Sequence[str], argument: str) ->
         )
 
 
+def declared_values(missing: Iterable[Any]) -> tuple[Any, ...]:
+    """Return the values that mean missing; one text alone is one value, not its letters."""
+    return (missing,) if isinstance(missing, (str, bytes)) else tuple(missing)
+
+
+def values_of_type(missing: Sequence[Any], kind: pa.DataType) -> list[Any]:
+    """Return the declared values that a column of this type can hold, as values of the type.
+
+    Text stands for the number or time it spells; numbers never stand for times or booleans.
+    """
+    import pyarrow as pa
+
+    found = []
+    for value in missing:
+        spelled = value.strip() if isinstance(value, str) else value
+        if pa.types.is_string(kind):
+            found.append(str(spelled))
+            continue
+        number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        if isinstance(value, bool) is not pa.types.is_boolean(kind) and not isinstance(value, str):
+            continue
+        if isinstance(value, (int, float)) and not (number or pa.types.is_boolean(kind)):
+            continue
+        try:
+            found.append(pa.scalar(float(spelled) if number else spelled).cast(kind).as_py())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, ValueError, TypeError, OverflowError):
+            continue
+    return found
+
+
 def _with_declared_missing(table: pa.Table, missing: tuple[Any, ...]) -> tuple[pa.Table, list[str]]:
     """Turn declared values into nulls; text columns that are numbers otherwise become numbers."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not missing:
-        return table, []
-    tokens = {str(value).strip() for value in missing}
     notes = []
-    for place, name in enumerate(table.column_names):
+    for place, name in enumerate(table.column_names if missing else ()):
         column = table.column(name)
-        if pa.types.is_dictionary(column.type) or pa.types.is_temporal(column.type) or pa.types.is_boolean(column.type):
-            continue
-        if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-            values = [float(token) for token in tokens if _is_number(token)]
-            mask = pc.is_in(column.cast(pa.float64()), value_set=pa.array(values, type=pa.float64()), skip_nulls=True)
-        else:
-            texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
-            mask = pc.is_in(texts, value_set=pa.array(sorted(tokens)), skip_nulls=True)
+        listed = pa.types.is_dictionary(column.type)
+        kind = column.type.value_type if listed else column.type
+        compared = column.cast(kind) if listed else column
+        compared = pc.utf8_trim_whitespace(compared) if pa.types.is_string(kind) else compared
+        values = pa.array(values_of_type(missing, kind), type=kind)
+        mask = pc.is_in(compared, value_set=values, skip_nulls=True)
         count = int(pc.sum(mask).as_py() or 0)
         if not count:
             continue
-        cleaned = pc.if_else(mask, pa.scalar(None, column.type), column)
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        cleaned = _without(column, mask) if listed else pc.if_else(mask, pa.scalar(None, column.type), column)
+        if pa.types.is_string(column.type):
             cleaned = _numbers_if_possible(cleaned)
         table = table.set_column(place, name, cleaned)
-        notes.append(f"{count:,} values of {name!r} were declared missing.")
+        notes.append(declared_note(name, count))
     return table, notes
+
+
+def _without(column: pa.ChunkedArray, mask: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of categories with some values missing, its categories in their order."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    one = column.combine_chunks()
+    one = one.chunk(0) if isinstance(one, pa.ChunkedArray) else one
+    indices = pc.if_else(mask.combine_chunks(), pa.scalar(None, one.indices.type), one.indices)
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(indices, one.dictionary, ordered=column.type.ordered)])
+
+
+def declared_note(name: str, count: int) -> str:
+    """Return the note on declared values that were found."""
+    return f"{count:,} value{'s' * (count != 1)} of {name!r} {'were' if count != 1 else 'was'} declared missing."
 
 
 def _numbers_if_possible(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -307,7 +360,7 @@ def _redeclared(
     units: Mapping[str, str] | None,
 ) -> Dataset:
     """Return a Dataset read before, with what is newly declared."""
-    listed = tuple(missing)
+    listed = declared_values(missing)
     if listed:
         known = {**data.roles, **(roles or {})}
         return read(data.to_arrow(), missing=listed, kinds=kinds, roles=known, units=units).with_source(data.source)

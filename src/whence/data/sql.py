@@ -1,33 +1,51 @@
 """Rows that stay in a database or on disk: an Ibis expression, read through aggregate queries.
 
-Moments are sums of products of values shifted by a typical row (so that large means do not eat the digits), all in one
-query and so in one scan; in DuckDB this is several times faster than its own ``covar_pop`` over the same pairs.
+Moments are sums of products of values shifted by a typical value (so that large means do not eat the digits), all in
+one query and so in one scan; in DuckDB this is several times faster than its own ``covar_pop`` over the same pairs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.data.dataset import Dataset
-from whence.data.kinds import Column, Facts, Kind, infer_kind
-from whence.data.memory import MemoryTable
-from whence.data.reading import LEVEL_KINDS, check_keys, check_names, given_kind
-from whence.data.statistics import Codes, Counts, Moments
+from whence.data.kinds import Column, Kind, level_numbers, plain
+from whence.data.memory import MemoryTable, order
+from whence.data.statistics import Codes, Counts, Moments, check_cells, check_scatter, no_moments
 from whence.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from whence.data.sources import Opened
-
-SAMPLE_ROWS = 10_000
-MOST_LEVELS = 10_000
 _BLOCK = "whence block"
+_KEY = "key"
+_PARTS = 2**20
+# A group whose mean is this many standard deviations from the shift has lost six of its sixteen digits.
+_FAR = 1e3
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a stored column beside its description.
+
+    Attributes
+    ----------
+    holes : bool
+        Whether any value is missing.
+    middle : float
+        A typical value of a column of numbers.
+    scattered : bool
+        Whether hardly any value occurs twice and none is missing, so that a hash of it spreads rows like chance.
+    """
+
+    holes: bool
+    middle: float
+    scattered: bool
 
 
 class SqlTable:
@@ -35,11 +53,11 @@ class SqlTable:
 
     in_memory = False
 
-    def __init__(self, relation: Any, rows: int, typical: Mapping[str, float], holes: Mapping[str, bool]) -> None:
+    def __init__(self, relation: Any, run: Callable[[Any], pa.Table], rows: int, known: Mapping[str, Known]) -> None:
         self.relation = relation
+        self.run = run
         self._rows = rows
-        self._typical = dict(typical)
-        self._holes = dict(holes)
+        self._known = dict(known)
 
     @property
     def n_rows(self) -> int:
@@ -48,7 +66,17 @@ class SqlTable:
 
     def arrow(self, names: Sequence[str]) -> pa.Table:
         """Bring columns into memory as an Arrow table."""
-        return self.relation.select(list(names)).to_pyarrow()
+        return self.run(self.relation.select(list(names)))
+
+    def first(self, names: Sequence[str], rows: int) -> pa.Table:
+        """Bring the first rows into memory."""
+        return self.run(self.relation.select(list(names)).limit(rows))
+
+    def described(self, kinds: Mapping[str, Kind | str], units: Mapping[str, str | None]) -> list[Column]:
+        """Return columns anew, with the kinds given."""
+        from whence.data.sql_reading import describe
+
+        return [column for column, _ in describe(self.relation.select(list(kinds)), self.run, self._rows, kinds, units)]
 
     def matrix(self, columns: Sequence[Column]) -> NDArray[np.float64]:
         """Bring columns into memory as floats, shape (n, p)."""
@@ -60,207 +88,238 @@ class SqlTable:
 
     def moments(self, columns: Sequence[Column]) -> Moments:
         """Return mean and covariance over complete rows, by one aggregate query."""
-        kept = self._complete(columns)
-        found = kept.aggregate(**self._sums(kept, columns)).to_pyarrow().to_pylist()[0]
-        return self._from_sums(found, columns, self._rows)
+        return self._moments(columns, None)[None]
+
+    def grouped_moments(self, columns: Sequence[Column], by: Column) -> dict[Any, Moments]:
+        """Return the moments of the rows of each level of ``by``, by one grouped aggregate query."""
+        found = self._moments(columns, self._present(by))
+        levels = by.levels if by.levels is not None else sorted(found, key=order)
+        names = tuple(column.name for column in columns)
+        return {level: found[level] if level in found else no_moments(names, 0) for level in levels}
 
     def block_moments(self, columns: Sequence[Column], blocks: int) -> list[Moments]:
         """Return the moments of ``blocks`` sets of rows, by one grouped aggregate query.
 
-        Rows go to blocks by a hash of their values in a column of fractions, which spreads them like chance; without
-        such a column by their position.
+        Rows go to blocks by a hash of a column in which hardly any value occurs twice, which spreads them like chance;
+        without such a column by their position.
         """
         import ibis
 
-        kept = self._complete(columns)
-        spread = next((c.name for c in columns if c.kind is Kind.CONTINUOUS), None)
-        place = ibis.row_number() if spread is None else kept[spread].hash().abs()
-        kept = kept.mutate(**{_BLOCK: place % blocks})
-        grouped = kept.group_by(_BLOCK).aggregate(**self._sums(kept, columns)).to_pyarrow().to_pylist()
-        rows = sorted(grouped, key=lambda row: row[_BLOCK])
-        return [self._from_sums(row, columns, int(row["n"])) for row in rows]
+        spread = self._scattered()
+        place = ibis.row_number() if spread is None else self.relation[spread].hash().abs()
+        found = self._moments(columns, place % blocks)
+        return [found[block] for block in sorted(found)]
 
     def counts(self, columns: Sequence[Column]) -> Counts:
         """Return a contingency table, by one GROUP BY."""
         names = [column.name for column in columns]
-        present = self._complete(columns)
-        counted = present.group_by(names).aggregate(_count=present.count()).to_pyarrow()
-        levels = tuple(tuple(column.levels or ()) for column in columns)
-        table = np.zeros(tuple(map(len, levels)), dtype=np.int64)
+        values = self.relation.select(**{f"k{i}": self._present(column) for i, column in enumerate(columns)})
+        kept = self._without_missing(values, columns, "k")
+        keys = list(values.columns)
+        counted = self.run(kept.group_by(keys).aggregate(n=kept.count())).to_pydict()
+        found = [[plain(value) for value in counted[key]] for key in keys]
+        levels = tuple(
+            column.levels if column.levels is not None else tuple(sorted(set(seen), key=order))
+            for column, seen in zip(columns, found)
+        )
+        table = np.zeros(check_cells(names, levels), dtype=np.int64)
         places = [{level: k for k, level in enumerate(listed)} for listed in levels]
-        for row in counted.to_pylist():
-            table[tuple(place[row[name]] for place, name in zip(places, names))] = row["_count"]
+        cells = tuple(np.array([place[v] for v in seen], dtype=np.intp) for place, seen in zip(places, found))
+        table[cells] = counted["n"]
         return Counts(tuple(names), levels, table, int(table.sum()))
 
     def sample(self, columns: Sequence[Column], rows: int, seed: int) -> pa.Table:
         """Return about so many rows, chosen by a hash in one scan: every run chooses the same.
 
-        The hash is of a complete column of fractions, which spreads rows like chance; without one, of their position.
+        The hash is of a column in which hardly any value occurs twice; without one, of the row's position.
         """
         import ibis
 
         names = [column.name for column in columns]
         kept = self.relation.select(names)
-        spread = next((c.name for c in columns if c.kind is Kind.CONTINUOUS and not self._holes.get(c.name)), None)
-        share = max(1, self._rows // rows)
-        if spread is not None:
-            return kept.filter((kept[spread].cast("string") + f"/{seed}").hash().abs() % share == 0).to_pyarrow()
-        placed = kept.mutate(**{_BLOCK: ibis.row_number()})
-        return placed.filter((placed[_BLOCK] + seed).hash().abs() % share == 0).select(names).to_pyarrow()
+        if rows >= self._rows:
+            return self.run(kept)
+        spread = self._scattered()
+        share = max(1, round(_PARTS * rows / self._rows))
+        if spread is None:
+            kept = kept.mutate(**{_BLOCK: ibis.row_number()})
+        chance = (kept[spread or _BLOCK].cast("string") + f"/{seed}").hash().abs() % _PARTS
+        return self.run(kept.filter(chance < share).select(names))
 
     def _loaded(self, columns: Sequence[Column]) -> MemoryTable:
         return MemoryTable(self.arrow([column.name for column in columns]))
 
-    def _complete(self, columns: Sequence[Column]) -> Any:
-        """Return the rows without a missing value in the columns."""
-        kept = self.relation
-        for column in columns:
-            if self._holes.get(column.name):
-                value = kept[column.name]
-                kept = kept.filter(value.notnull())
-                if value.type().is_floating():
-                    kept = kept.filter(~value.isnan())
-        return kept
+    def _scattered(self) -> str | None:
+        names = self.relation.columns
+        return next((name for name, known in self._known.items() if known.scattered and name in names), None)
 
-    def _number(self, relation: Any, column: Column) -> Any:
-        """Return the expression of a column as a float: a binary column as 0 and 1, ordinal text as its rank."""
-        value = relation[column.name]
-        if column.kind in (Kind.BINARY, Kind.ORDINAL) and column.levels and not _are_numbers(column):
-            return value.cases(*[(level, float(k)) for k, level in enumerate(column.levels)], else_=None)
-        if column.kind is Kind.BINARY and column.levels:
-            return (value == column.levels[-1]).cast("float64")
-        return value.cast("float64")
+    def _present(self, column: Column) -> Any:
+        """Return a column's values, NaN as null."""
+        value = self.relation[column.name]
+        return value.nullif(float("nan")) if value.type().is_floating() and self._known[column.name].holes else value
 
-    def _sums(self, relation: Any, columns: Sequence[Column]) -> dict[str, Any]:
-        """Return the sums that mean and covariance follow from, named by position: names may hold anything."""
-        shifted = [self._number(relation, column) - self._typical.get(column.name, 0.0) for column in columns]
-        sums = {"n": relation.count()}
-        sums |= {f"s{i}": value.sum() for i, value in enumerate(shifted)}
-        pairs = combinations_with_replacement(range(len(columns)), 2)
-        return sums | {f"p{i}_{j}": (shifted[i] * shifted[j]).sum() for i, j in pairs}
+    def _without_missing(self, values: Any, columns: Sequence[Column], letter: str) -> Any:
+        holes = [f"{letter}{i}" for i, column in enumerate(columns) if self._known[column.name].holes]
+        return values.filter([values[name].notnull() for name in holes]) if holes else values
 
-    def _from_sums(self, found: Mapping[str, Any], columns: Sequence[Column], rows: int) -> Moments:
-        p, n = len(columns), int(found["n"])
+    def _number(self, column: Column) -> tuple[Any, float]:
+        """Return a column as floats less a typical value, and that value."""
+        value, stored = self._present(column), self.relation[column.name].type()
+        levels = column.levels or ()
+        if (stored.is_numeric() or stored.is_boolean()) and (column.kind is not Kind.BINARY or set(levels) <= {0, 1}):
+            middle = self._known[column.name].middle
+            return value.cast("float64") - middle, middle
+        import ibis
+
+        numbers = zip(levels, level_numbers(column.kind, levels))
+        cases = [(ibis.literal(level, type=stored), number) for level, number in numbers]
+        return (value.cases(*cases, else_=None) if cases else ibis.null("float64")), 0.0
+
+    def _moments(self, columns: Sequence[Column], key: Any) -> dict[Any, Moments]:
+        """Return the moments of each group of rows (one group, None, without a key), in one aggregate query.
+
+        A second query runs only if a group lies so far from the shift that its digits were lost.
+        """
+        numbers = [self._number(column) for column in columns]
+        values = self.relation.select(
+            **{f"v{i}": value for i, (value, _) in enumerate(numbers)}, **({} if key is None else {_KEY: key})
+        )
+        if key is not None:
+            values = values.filter(values[_KEY].notnull())
+        values = self._masked(values, columns)
+        shift = np.array([middle for _, middle in numbers])
+        sums = self._sums(values, len(columns), key is not None)
+        if any(sum_.far for sum_ in sums.values()):
+            sums = self._sums(_centred(values, len(columns), sums, key is not None), len(columns), key is not None, sums)
         names = tuple(column.name for column in columns)
-        if n == 0:
-            return Moments(names, 0, np.full(p, np.nan), np.full((p, p), np.nan), rows)
-        total = np.array([found[f"s{i}"] for i in range(p)], dtype=np.float64)
-        scatter = np.zeros((p, p))
+        return {level: sum_.moments(names, shift) for level, sum_ in sums.items()}
+
+    def _masked(self, values: Any, columns: Sequence[Column]) -> Any:
+        """Null every value of a row that lacks one, so that sums run over complete rows and the count over all."""
+        holes = [f"v{i}" for i, column in enumerate(columns) if self._known[column.name].holes]
+        if not holes:
+            return values
+        complete = values[holes[0]].notnull()
+        for name in holes[1:]:
+            complete &= values[name].notnull()
+        return values.mutate(**{f"v{i}": complete.ifelse(values[f"v{i}"], None) for i in range(len(columns))})
+
+    def _sums(self, values: Any, p: int, keyed: bool, before: Mapping[Any, Sums] | None = None) -> dict[Any, Sums]:
+        wanted = {"rows": values.count(), "n": values["v0"].count() if p else values.count()}
+        for i in range(p):
+            value = values[f"v{i}"]
+            wanted |= {f"s{i}": value.sum(), f"low{i}": value.min(), f"high{i}": value.max()}
+        wanted |= {
+            f"p{i}_{j}": (values[f"v{i}"] * values[f"v{j}"]).sum()
+            for i, j in combinations_with_replacement(range(p), 2)
+        }
+        asked_for = values.group_by(_KEY).aggregate(**wanted) if keyed else values.aggregate(**wanted)
+        found = {}
+        for row in self.run(asked_for).to_pylist():
+            level = plain(row.get(_KEY))
+            found[level] = Sums.of(row, p, before[level].shifted if before else np.zeros(p))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The sums that mean and covariance follow from, over the complete rows of a group.
+
+    Attributes
+    ----------
+    rows, n : int
+        Rows of the group, and how many of them are complete.
+    offset : float array, shape (p,)
+        What was taken off the values beside the shift of their column.
+    total : float array, shape (p,)
+    products : float array, shape (p, p)
+    constant : bool array, shape (p,)
+        Columns with one value only.
+    """
+
+    rows: int
+    n: int
+    offset: NDArray[np.float64]
+    total: NDArray[np.float64]
+    products: NDArray[np.float64]
+    constant: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], p: int, offset: NDArray[np.float64]) -> Sums:
+        """Return the sums that one row of a query's answer holds."""
+        n = int(row["n"])
+        if not n:
+            return cls(int(row["rows"]), 0, offset, np.zeros(p), np.zeros((p, p)), np.ones(p, dtype=bool))
+        products = np.zeros((p, p))
         for i, j in combinations_with_replacement(range(p), 2):
-            scatter[i, j] = scatter[j, i] = found[f"p{i}_{j}"]
-        if not np.isfinite(scatter).all():
-            raise self._infinite(columns)
-        covariance = (scatter - np.outer(total, total) / n) / max(n - 1, 1)
-        shift = np.array([self._typical.get(name, 0.0) for name in names])
-        return Moments(names, n, shift + total / n, covariance, rows)
+            products[i, j] = products[j, i] = row[f"p{i}_{j}"]
+        constant = np.array([row[f"low{i}"] == row[f"high{i}"] for i in range(p)], dtype=bool)
+        total = np.array([n * row[f"low{i}"] if constant[i] else row[f"s{i}"] for i in range(p)], dtype=np.float64)
+        return cls(int(row["rows"]), n, offset, total, products, constant)
 
-    def _infinite(self, columns: Sequence[Column]) -> DataError:
-        floats = [c.name for c in columns if self.relation[c.name].type().is_floating()]
-        counts = self.relation.aggregate(
-            **{f"c{k}": self.relation[name].isinf().sum() for k, name in enumerate(floats)}
-        )
-        found = counts.to_pyarrow().to_pylist()[0]
-        name, count = max(((name, found[f"c{k}"] or 0) for k, name in enumerate(floats)), key=lambda item: item[1])
-        return DataError(
-            "E104",
-            f"column {name!r} has {count} infinite value{'s' * (count != 1)}.",
-            "Replace them, or declare them missing with wh.read(..., missing=[float('inf')]).",
-        )
+    @property
+    def shifted(self) -> NDArray[np.float64]:
+        """The mean less the shift of each column, shape (p,)."""
+        return self.offset + self.total / max(self.n, 1)
 
+    @property
+    def scatter(self) -> NDArray[np.float64]:
+        """Sums of products about the mean, shape (p, p); zero for a column with one value."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            scatter = self.products - np.outer(self.total, self.total) / max(self.n, 1)
+        scatter[self.constant, :] = scatter[:, self.constant] = 0.0
+        return scatter
 
-def read_sql(
-    opened: Opened,
-    *,
-    missing: tuple[Any, ...],
-    kinds: Mapping[str, Kind | str],
-    roles: Mapping[str, str],
-    units: Mapping[str, str],
-) -> Dataset:
-    """Describe a table that stays where it is: kinds from its schema, a sample of rows and one aggregate query."""
-    relation = _declare_missing(opened.sql, missing)
-    names = list(relation.columns)
-    check_names(names, opened.label)
-    check_keys(kinds, names, "kinds")
-    check_keys(units, names, "units")
-    sample = MemoryTable(relation.limit(SAMPLE_ROWS).to_pyarrow())
-    if not sample.n_rows:
-        raise DataError("E101", f"{opened.label} has no rows.", "Check that it is the right table.")
-    summary = _summary(relation, names)
-    rows = int(summary["n"])
-    columns, typical, holes = [], {}, {}
-    for k, name in enumerate(names):
-        absent = rows - int(summary[f"present{k}"])
-        facts = _facts(relation[name].type(), rows - absent, summary, k, sample.table.column(name))
-        if name in kinds:
-            kind, reason = given_kind(name, kinds[name]), "it was declared so"
-        else:
-            kind, reason = infer_kind(name, facts)
-        levels = _levels(relation, name) if kind in LEVEL_KINDS else None
-        columns.append(Column(name, kind, absent, facts.distinct, levels, units.get(name), reason))
-        holes[name] = absent > 0
-        if summary.get(f"middle{k}") is not None and kind is not Kind.BINARY:
-            typical[name] = float(summary[f"middle{k}"])
-    notes = [*opened.notes, f"Kinds come from the schema, {sample.n_rows:,} rows and one aggregate query."]
-    table = SqlTable(relation, rows, typical, holes)
-    return Dataset(table, columns, source=opened.label, library="sql", roles=roles, notes=notes)
+    @property
+    def far(self) -> bool:
+        """Whether a mean lies so far from the shift that the scatter has lost its digits."""
+        scatter = np.diag(self.scatter)
+        with np.errstate(over="ignore"):
+            off = self.n * (self.total / max(self.n, 1)) ** 2
+        return bool(np.any(~self.constant & np.isfinite(off) & (off > _FAR**2 * scatter)))
+
+    def moments(self, names: tuple[str, ...], shift: NDArray[np.float64]) -> Moments:
+        """Return mean and covariance."""
+        if not self.n:
+            return no_moments(names, self.rows)
+        scatter = self.scatter
+        check_scatter(scatter, names)
+        return Moments(names, self.n, shift + self.shifted, scatter / max(self.n - 1, 1), self.rows)
 
 
-def _declare_missing(relation: Any, missing: tuple[Any, ...]) -> Any:
-    """Turn declared values into nulls, column by column where the type allows the comparison."""
-    changes = {}
-    for name in relation.columns if missing else ():
-        value = relation[name]
-        for token in missing:
-            comparable = isinstance(token, str) if value.type().is_string() else not isinstance(token, str)
-            if comparable and (value.type().is_string() or value.type().is_numeric()):
-                value = value.nullif(token)
-        changes[name] = value
-    return relation.mutate(**changes) if changes else relation
+def _centred(values: Any, p: int, sums: Mapping[Any, Sums], keyed: bool) -> Any:
+    """Take each group's own mean, as found by a first query, off its values."""
+    import ibis
+
+    if not keyed:
+        (only,) = sums.values()
+        return values.mutate(**{f"v{i}": values[f"v{i}"] - float(only.shifted[i]) for i in range(p)})
+    key = values[_KEY]
+    levels = [ibis.literal(level, type=key.type()) for level in sums]
+    return values.mutate(
+        **{
+            f"v{i}": values[f"v{i}"] - key.cases(*[(at, float(s.shifted[i])) for at, s in zip(levels, sums.values())])
+            for i in range(p)
+        }
+    )
 
 
-def _summary(relation: Any, names: Sequence[str]) -> dict[str, Any]:
-    """Count rows and present values; for numbers the smallest and a typical value, for others distinct values."""
-    wanted = {"n": relation.count()}
-    for k, name in enumerate(names):
-        value, kind = relation[name], relation[name].type()
-        present = value.nullif(float("nan")) if kind.is_floating() else value
-        wanted[f"present{k}"] = present.count()
-        if kind.is_numeric():
-            wanted[f"smallest{k}"] = present.min()
-            wanted[f"middle{k}"] = (present.min() / 2 + present.max() / 2).cast("float64")
-        if not kind.is_floating():
-            wanted[f"distinct{k}"] = value.approx_nunique()
-    summary: dict[str, Any] = relation.aggregate(**wanted).to_pyarrow().to_pylist()[0]
-    return summary
+def fetch(expression: Any) -> pa.Table:
+    """Run a query where its table is, and return the answer as an Arrow table."""
+    return asked(expression.to_pyarrow)
 
 
-def _facts(kind: Any, present: int, summary: Mapping[str, Any], k: int, sample: pa.ChunkedArray) -> Facts:
-    import pyarrow.compute as pc
+def asked(question: Callable[[], pa.Table]) -> pa.Table:
+    """Return what a database answers; its refusals become one-line errors."""
+    try:
+        return question()
+    except DataError:
+        raise
+    except Exception as error:
+        from whence.data.files import first_line
 
-    seen = pc.count_distinct(sample, mode="only_valid").as_py()
-    distinct = int(summary.get(f"distinct{k}", seen))
-    if present <= len(sample):
-        distinct = seen
-    elif seen > 2:
-        distinct = max(distinct, seen)
-    if kind.is_temporal():
-        return Facts("time", present, distinct)
-    if kind.is_boolean():
-        return Facts("boolean", present, distinct)
-    if kind.is_numeric():
-        smallest = float(summary[f"smallest{k}"] if summary[f"smallest{k}"] is not None else 0.0)
-        values = np.asarray(sample.drop_null().to_numpy(), dtype=np.float64)
-        values = values[~np.isnan(values)]
-        whole = bool(np.all(values == np.floor(values)))
-        return Facts("integer" if whole else "float", present, distinct, whole, smallest)
-    shown = [value for value in sample.slice(0, 200).to_pylist() if value is not None]
-    return Facts("text", present, distinct, sample=shown)
-
-
-def _levels(relation: Any, name: str) -> tuple[Any, ...]:
-    found = relation.select(name).distinct().limit(MOST_LEVELS).to_pyarrow()
-    return MemoryTable(found).coded(Column(name, Kind.CATEGORICAL, 0, None, None, None, ""))[1]
-
-
-def _are_numbers(column: Column) -> bool:
-    return all(isinstance(level, (int, float)) for level in column.levels or ())
+        raise DataError(
+            "E109",
+            f"the rows cannot be read where they are ({first_line(error)}).",
+            "Check that the file or connection is still whole, or bring it into memory with wh.read(..., lazy=False).",
+        ) from error

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from whence.errors import DataError, quote_names
+
+MOST_CELLS = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +88,62 @@ class Counts:
 
 
 def moments_of(values: NDArray[np.float64], names: tuple[str, ...]) -> Moments:
-    """Return the moments of an array of shape (n, p), complete rows only; two passes over centred values."""
+    """Return the moments of an array of shape (n, p), complete rows only; two passes over centred values.
+
+    Values are taken relative to the first row, so that a column that does not vary has a variance of exactly zero.
+    """
     rows = len(values)
-    complete = values[~np.isnan(values).any(axis=1)] if np.isnan(values).any() else values
-    n = len(complete)
-    if n == 0:
-        nothing = np.full(len(names), np.nan)
-        return Moments(names, 0, nothing, np.full((len(names), len(names)), np.nan), rows)
-    mean = complete.mean(axis=0)
-    centred = complete - mean
-    return Moments(names, n, mean, (centred.T @ centred) / max(n - 1, 1), rows)
+    absent = np.isnan(values).any(axis=1)
+    complete = values[~absent] if absent.any() else values
+    if not len(complete):
+        return no_moments(names, rows)
+    with np.errstate(over="ignore", invalid="ignore"):
+        centred = complete - complete[0]
+        shift = centred.mean(axis=0)
+        centred -= shift
+        scatter = centred.T @ centred
+    check_scatter(scatter, names)
+    return Moments(names, len(complete), complete[0] + shift, scatter / max(len(complete) - 1, 1), rows)
+
+
+def no_moments(names: tuple[str, ...], rows: int) -> Moments:
+    """Return the moments of no complete row: NaN."""
+    p = len(names)
+    return Moments(names, 0, np.full(p, np.nan), np.full((p, p), np.nan), rows)
+
+
+def check_scatter(scatter: NDArray[np.float64], names: Sequence[str]) -> None:
+    """Raise DataError if values are so large that their squares are no numbers."""
+    broken = ~np.isfinite(np.diag(scatter))
+    if broken.any():
+        raise DataError(
+            "E104",
+            f"column {names[int(np.argmax(broken))]!r} has values so large that their squares overflow.",
+            "Divide the column by its unit, or declare the values missing with wh.read(..., missing=[...]).",
+        )
+
+
+def check_cells(names: Sequence[str], levels: Sequence[Sequence[Any]]) -> tuple[int, ...]:
+    """Return the shape of a contingency table, or raise DataError if it does not fit into memory."""
+    shape = tuple(len(listed) for listed in levels)
+    if prod(shape) > MOST_CELLS:
+        raise DataError(
+            "E124",
+            f"the table of {quote_names(names)} has {' x '.join(map(str, shape))} cells.",
+            "Count fewer columns at once, or merge rare values first.",
+        )
+    return shape
 
 
 def pool(parts: list[Moments]) -> Moments:
     """Return the moments of several blocks of rows taken together (Chan, Golub and LeVeque 1983)."""
-    n = sum(part.n for part in parts)
+    n, rows = sum(part.n for part in parts), sum(part.rows for part in parts)
+    if not n:
+        return no_moments(parts[0].names, rows)
     mean = np.sum([part.n * part.mean for part in parts if part.n], axis=0) / n
     scatter = np.zeros_like(parts[0].covariance)
     for part in parts:
         if part.n:
             gap = part.mean - mean
-            scatter += max(part.n - 1, 0) * np.nan_to_num(part.covariance) + part.n * np.outer(gap, gap)
-    return Moments(parts[0].names, n, mean, scatter / max(n - 1, 1), sum(part.rows for part in parts))
+            scatter += (part.n - 1) * part.covariance + part.n * np.outer(gap, gap)
+    return Moments(parts[0].names, n, mean, scatter / max(n - 1, 1), rows)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from html import escape
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from whence.graph.graph import Graph
+from whence.errors import ParameterError, quote_names
 from whence.graph.layout import Point, layered
 from whence.graph.marks import Edge, Mark
+
+if TYPE_CHECKING:
+    from whence.graph.graph import Graph
 
 # Okabe and Ito's colour-blind-safe palette.
 COLOURS = {
@@ -26,6 +30,7 @@ LONGEST = 22
 LETTER = 7.6
 MARK_SIZE = 5.0
 MARGIN = 14.0
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class HasAdjacency(Protocol):
@@ -56,11 +61,22 @@ def draw(
     identifier : str
         Prefix of the ids, for pages that hold several graphs.
 
+    Raises
+    ------
+    GraphError
+        If ``highlight`` names a node that is not there.
+    ParameterError
+        If it gives a role that is none.
+
     Notes
     -----
     Each edge is a group with ``data-source`` and ``data-target``, focusable, so that a page can make it clickable.
     """
     roles = dict(highlight or {})
+    for name, role in roles.items():
+        graph.index(name)
+        if role not in COLOURS:
+            raise ParameterError("E301", f"there is no role {role!r} to highlight.", f"Roles: {quote_names(COLOURS)}.")
     labels = {name: _shorten(name) for name in graph.names}
     widths = {n: max(88.0 if n in roles else 48.0, len(labels[n]) * LETTER + 24.0) for n in graph.names}
     layout = layered(graph, widths, GAP, LAYER_HEIGHT)
@@ -78,8 +94,8 @@ def draw(
     nodes = [_node(name, labels[name], boxes[name], widths[name], roles.get(name)) for name in graph.names]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
-        f'height="{height:.0f}" class="whence-graph" role="img" aria-label="{escape(title, quote=True)}" '
-        f'id="{escape(identifier, quote=True)}"><style>{_STYLE}</style>'
+        f'height="{height:.0f}" class="whence-graph" role="img" aria-label="{_attribute(title)}" '
+        f'id="{_attribute(identifier)}"><style>{_STYLE}</style>'
         f"<g>{''.join(edges)}</g><g>{''.join(nodes)}</g></svg>"
     )
 
@@ -110,10 +126,10 @@ def _node(name: str, label: str, centre: Point, width: float, role: str | None) 
     word = f'<text class="role" x="{x:.1f}" y="{y + 12.5:.1f}">{role}</text>' if colour else ""
     baseline = y if colour else y + 4.5
     return (
-        f'<g class="node" data-name="{escape(name, quote=True)}"><title>{escape(name)}</title>'
+        f'<g class="node" data-name="{_attribute(name)}"><title>{_text(name)}</title>'
         f'<rect x="{x - width / 2:.1f}" y="{y - BOX_HEIGHT / 2:.1f}" width="{width:.1f}" height="{BOX_HEIGHT:.0f}" '
         f'rx="8"{style}/>{word}'
-        f'<text x="{x:.1f}" y="{baseline:.1f}">{escape(label)}</text></g>'
+        f'<text x="{x:.1f}" y="{baseline:.1f}">{_text(label)}</text></g>'
     )
 
 
@@ -145,9 +161,9 @@ def _edge(
     inner_start = inner[0] if inner else last
     marks = _mark(edge.mark_source, first, inner_start) + _mark(edge.mark_target, last, inner_end)
     return (
-        f'<g class="edge" id="{escape(identifier, quote=True)}-edge-{number}" tabindex="0" role="button" '
-        f'data-source="{escape(edge.source, quote=True)}" data-target="{escape(edge.target, quote=True)}" '
-        f'opacity="{opacity:.2f}"><title>{escape(note)}</title><path class="line" stroke-width="{weight:.2f}" '
+        f'<g class="edge" id="{_attribute(identifier)}-edge-{number}" tabindex="0" role="button" '
+        f'data-source="{_attribute(edge.source)}" data-target="{_attribute(edge.target)}" '
+        f'opacity="{opacity:.2f}"><title>{_text(note)}</title><path class="line" stroke-width="{weight:.2f}" '
         f'd="{path}"/>{marks}<path class="hit" d="{path}"/></g>'
     )
 
@@ -192,3 +208,14 @@ def _mark(mark: Mark, tip: Point, origin: Point) -> str:
 def _shorten(name: str) -> str:
     flat = " ".join(name.split()) or name
     return flat if len(flat) <= LONGEST else flat[: LONGEST - 1] + "…"
+
+
+def _text(value: str) -> str:
+    """Return a text for the inside of an element; what XML cannot hold becomes the replacement character."""
+    return escape(_NOT_XML.sub("\ufffd", value), quote=False).replace("\r", "&#13;")
+
+
+def _attribute(value: str) -> str:
+    """Return a text for an attribute, line breaks kept."""
+    spaces = {"\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
+    return "".join(spaces.get(letter, letter) for letter in escape(_NOT_XML.sub("\ufffd", value), quote=True))

@@ -6,17 +6,18 @@ import html
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from whence.errors import GraphError, quote_names
-from whence.graph import orientation, validation
-from whence.graph.marks import Edge, Mark, parse_edge
+from whence.graph import classes, dot, formats, gml, orientation, projection, separation, tetrad, validation
+from whence.graph.marks import Edge, Mark, as_edge, assemble
+from whence.graph.scanner import Kind
 
-Kind = Literal["DAG", "CPDAG", "PDAG", "ADMG", "MAG", "PAG"]
 Names = str | Collection[str]
+_REMEDY = "graph.with_kind(...) reads the same marks as another kind."
 
 
 class Graph:
@@ -69,7 +70,7 @@ class Graph:
     @classmethod
     def from_edges(
         cls,
-        edges: Iterable[str | Edge | tuple[str, str]],
+        edges: Iterable[str | Edge | Sequence[str]],
         names: Iterable[str] | None = None,
         kind: Kind = "DAG",
     ) -> Graph:
@@ -78,25 +79,10 @@ class Graph:
         Names are taken in order of appearance unless given. A directed and a bidirected edge between the same two nodes
         are allowed in an ADMG.
         """
-        listed = [as_edge(edge) for edge in edges]
+        listed = [as_edge(edge) for edge in ([edges] if isinstance(edges, str) else edges)]
         found = dict.fromkeys(name for edge in listed for name in (edge.source, edge.target))
         order = tuple(found) if names is None else tuple(names)
-        absent = [name for name in found if name not in set(order)]
-        if absent:
-            raise GraphError("E202", f"the edges name {quote_names(absent)}, not among the given names.", "Add them.")
-        index = {name: k for k, name in enumerate(order)}
-        marks = np.zeros((len(order), len(order)), dtype=np.int8)
-        bows = []
-        for edge in listed:
-            i, j = index[edge.source], index[edge.target]
-            if marks[i, j] and (marks[j, i], marks[i, j]) != (edge.mark_source, edge.mark_target):
-                bidirected = bool(marks[i, j] == marks[j, i] == Mark.ARROW)
-                if kind != "ADMG" or not (bidirected or edge.is_bidirected):
-                    raise GraphError("E203", f"two edges join {edge.source!r} and {edge.target!r}.", "Give one.")
-                bows.append((i, j))
-                if edge.is_bidirected:
-                    continue
-            marks[i, j], marks[j, i] = edge.mark_target, edge.mark_source
+        marks, bows = assemble(listed, order, kind)
         return cls(order, marks, kind, bows)
 
     @classmethod
@@ -239,9 +225,7 @@ class Graph:
 
     def topological_order(self) -> tuple[str, ...]:
         """Return the nodes so that every directed edge points forward."""
-        order = orientation.topological_order(self._directed())
-        if order is None:  # validation does not let a cycle through
-            raise GraphError("E205", "the graph has a directed cycle.", "Remove one of its edges.")
+        order = orientation.topological_order(self._directed()) or []  # validation lets no cycle through
         return tuple(self._names[node] for node in order)
 
     def _directed(self) -> NDArray[np.bool_]:
@@ -260,27 +244,22 @@ class Graph:
         GraphError
             If a name is absent or the sets overlap.
         """
-        from whence.graph.separation import separated
-
-        return separated(self, x, y, given)
+        return separation.separated(self, x, y, given)
 
     def markov_blanket(self, name: str) -> tuple[str, ...]:
         """Return the smallest set that separates a node of a DAG from all others: parents, children, co-parents.
 
         In a graph with bidirected edges: everything reached along collider paths.
         """
-        from whence.graph.separation import markov_blanket
+        return separation.markov_blanket(self, name)
 
-        return markov_blanket(self, name)
+    def moral(self) -> Graph:
+        """Return the moral graph, in which a node is joined to its Markov blanket: undirected edges, as a MAG.
 
-    def moral(self) -> NDArray[np.bool_]:
-        """Return the adjacency of the moral graph of a DAG: co-parents joined, directions dropped."""
-        if self._kind != "DAG":
-            raise GraphError("E206", f"a {self._kind} has no moral graph here.", "Take a member: graph.extension().")
-        arrows = self._directed()
-        moral = arrows | arrows.T | ((arrows.astype(np.int64) @ arrows.T.astype(np.int64)) > 0)
-        np.fill_diagonal(moral, val=False)
-        return moral
+        On the ancestors of x, y and z its paths decide separation: Lauritzen et al. (1990) for DAGs, Richardson (2003)
+        for bidirected edges, where it is called augmented.
+        """
+        return separation.moral(self)
 
     # ---- classes ------------------------------------------------------------------------------------------------
 
@@ -303,29 +282,23 @@ class Graph:
 
     def members(self, limit: int | None = None) -> Iterator[Graph]:
         """Yield the DAGs of the class, at most ``limit`` of them."""
-        from whence.graph.classes import members
-
-        return members(self, limit)
+        return classes.members(self, limit)
 
     def equivalent_to(self, other: Graph) -> bool:
-        """Return whether two graphs stand for the same independences (DAG, CPDAG: same CPDAG; MAG: same PAG marks)."""
-        from whence.graph.classes import equivalent
+        """Return whether two graphs over the same names, of any kinds, stand for the same independences."""
+        return classes.equivalent(self, other)
 
-        return equivalent(self, other)
-
-    def latent_projection(self, observed: Collection[str]) -> Graph:
+    def latent_projection(self, observed: Names) -> Graph:
         """Return the ADMG over the observed nodes: hidden common causes become bidirected edges (Verma and Pearl)."""
-        from whence.graph.classes import latent_projection
+        return projection.latent_projection(self, observed)
 
-        return latent_projection(self, observed)
-
-    def subgraph(self, names: Collection[str]) -> Graph:
+    def subgraph(self, names: Names) -> Graph:
         """Return the graph on some of its nodes, in the given order."""
         keep = self.indices(names)
         place = {node: k for k, node in enumerate(keep)}
         bows = [(place[i], place[j]) for i, j in self._bows if i in place and j in place]
-        kind: Kind = "PDAG" if self._kind == "CPDAG" else self._kind
-        return Graph(names, self._marks[np.ix_(keep, keep)], kind, bows)
+        kind: Kind = "PDAG" if self._kind == "CPDAG" and len(place) < self.n_nodes else self._kind
+        return Graph([self._names[node] for node in keep], self._marks[np.ix_(keep, keep)], kind, bows)
 
     def renamed(self, names: Mapping[str, str]) -> Graph:
         """Return the graph with other names."""
@@ -337,73 +310,63 @@ class Graph:
 
     def _require(self, kinds: Sequence[str], what: str) -> None:
         if self._kind not in kinds:
-            raise GraphError("E206", f"{what} needs a graph of kind {' or '.join(kinds)}, not {self._kind}.", "")
+            raise GraphError("E206", f"{what} needs a {' or '.join(kinds)}, not a {self._kind}.", _REMEDY)
 
     # ---- formats and looks --------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
         """Return kind, nodes and edges as plain JSON values; `from_dict` reads them back."""
-        from whence.graph import formats
-
         return formats.to_dict(self)
 
     @staticmethod
     def from_dict(document: Mapping[str, Any]) -> Graph:
         """Read what `to_dict` wrote."""
-        from whence.graph import formats
-
-        return formats.from_dict(document)
+        return Graph.from_edges(*formats.from_dict(document))
 
     def to_networkx(self) -> Any:
         """Return a networkx DiGraph (DAG) or, for other kinds, a MultiDiGraph with marks; nodes keep their names."""
-        from whence.graph import formats
-
         return formats.to_networkx(self)
 
     @staticmethod
     def from_networkx(graph: Any) -> Graph:
         """Read a networkx graph: a DiGraph as a DAG, or what `to_networkx` made."""
-        from whence.graph import formats
-
-        return formats.from_networkx(graph)
+        return Graph.from_edges(*formats.from_networkx(graph))
 
     def to_dot(self) -> str:
         """Return the graph in Graphviz DOT."""
-        from whence.graph import formats
+        return dot.to_dot(self)
 
-        return formats.to_dot(self)
+    @staticmethod
+    def from_dot(text: str) -> Graph:
+        """Read a graph in Graphviz DOT; see `whence.graph.dot.from_dot` for what gives names and marks."""
+        return Graph.from_edges(*dot.from_dot(text))
 
     def to_dagitty(self) -> str:
         """Return the graph in the DAGitty language."""
-        from whence.graph import formats
-
-        return formats.to_dagitty(self)
+        return dot.to_dagitty(self)
 
     @staticmethod
     def from_dagitty(text: str) -> Graph:
         """Read a graph in the DAGitty language (``dag``, ``pdag``, ``mag``, ``pag``)."""
-        from whence.graph import formats
-
-        return formats.from_dagitty(text)
+        return Graph.from_edges(*dot.from_dagitty(text))
 
     def to_gml(self) -> str:
         """Return the graph in GML."""
-        from whence.graph import formats
+        return gml.to_gml(self)
 
-        return formats.to_gml(self)
+    @staticmethod
+    def from_gml(text: str) -> Graph:
+        """Read a graph in GML."""
+        return Graph.from_edges(*gml.from_gml(text))
 
     def to_tetrad(self) -> str:
         """Return the graph in Tetrad's text format."""
-        from whence.graph import formats
-
-        return formats.to_tetrad(self)
+        return tetrad.to_tetrad(self)
 
     @staticmethod
     def from_tetrad(text: str) -> Graph:
         """Read a graph in Tetrad's text format."""
-        from whence.graph import formats
-
-        return formats.from_tetrad(text)
+        return Graph.from_edges(*tetrad.from_tetrad(text))
 
     def to_svg(self, **options: Any) -> str:
         """Draw the graph as SVG; see `whence.graph.drawing.draw` for the options."""
@@ -431,13 +394,3 @@ class Graph:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Graph, (self._names, np.array(self._marks), self._kind, tuple(self._bows))
-
-
-def as_edge(edge: str | Edge | tuple[str, str]) -> Edge:
-    """Return an edge from its text, a pair (directed) or itself."""
-    if isinstance(edge, Edge):
-        return edge
-    if isinstance(edge, str):
-        return parse_edge(edge)
-    source, target = edge
-    return Edge(source, target, Mark.TAIL, Mark.ARROW)

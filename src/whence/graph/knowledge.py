@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.errors import GraphError, quote_names
-from whence.graph.graph import as_edge
-from whence.graph.marks import Edge
+from whence.graph.marks import Edge, Mark, as_edge
 from whence.graph.orientation import topological_order
+from whence.graph.scanner import unquote
 from whence.graph.validation import find_cycle
 
 Pair = tuple[str, str]
+_QUOTED, _PLAIN = r"""(?P<quoted>"(?:[^"\\]|\\.)*"|'[^']*')""", r"""(?P<plain>[^\s,<"'](?:[^,<]*[^\s,<])?)"""
+_TIER_NAME = re.compile(rf"\s*(?:{_QUOTED}|{_PLAIN})\s*(?P<after>[,<]|\Z)", re.DOTALL)
 
 
 @dataclass(frozen=True, init=False)
@@ -29,8 +32,9 @@ class Knowledge:
         Edges that are there.
     forbidden : iterable of ``"A -> B"`` or (A, B)
         Directions that are not: A does not cause B directly.
-    tiers : sequence of sequences of str
-        An order in time, earliest first: nothing in a later tier causes anything in an earlier one.
+    tiers : sequence of sequences of str, or text
+        An order in time, earliest first: nothing in a later tier causes anything in an earlier one. Text is read by
+        `parse_tiers`.
     roots : iterable of str
         Columns without a cause in the table.
     leaves : iterable of str
@@ -41,7 +45,8 @@ class Knowledge:
     Raises
     ------
     GraphError
-        If the required edges make a cycle, or two statements contradict each other.
+        If the required edges make a cycle, or two statements contradict each other: a required edge that is forbidden,
+        or required edges that lead from a later tier to an earlier one.
 
     Examples
     --------
@@ -58,21 +63,21 @@ class Knowledge:
 
     def __init__(
         self,
-        required: Iterable[str | Edge | Pair] = (),
-        forbidden: Iterable[str | Edge | Pair] = (),
-        tiers: Iterable[Iterable[str]] = (),
-        roots: Iterable[str] = (),
-        leaves: Iterable[str] = (),
-        no_parents: Iterable[str] = (),
+        required: str | Iterable[str | Edge | Sequence[str]] = (),
+        forbidden: str | Iterable[str | Edge | Sequence[str]] = (),
+        tiers: str | Iterable[str | Iterable[str]] = (),
+        roots: str | Iterable[str] = (),
+        leaves: str | Iterable[str] = (),
+        no_parents: str | Iterable[str] = (),
     ) -> None:
         def fix(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
         fix("required", _pairs(required))
         fix("forbidden", _pairs(forbidden))
-        fix("tiers", tuple(tuple(tier) for tier in tiers))
-        fix("roots", tuple(dict.fromkeys((*roots, *no_parents))))
-        fix("leaves", tuple(dict.fromkeys(leaves)))
+        fix("tiers", self.parse_tiers(tiers) if isinstance(tiers, str) else tuple(_listed(tier) for tier in tiers))
+        fix("roots", tuple(dict.fromkeys((*_listed(roots), *_listed(no_parents)))))
+        fix("leaves", tuple(dict.fromkeys(_listed(leaves))))
         self._check()
 
     def names(self) -> tuple[str, ...]:
@@ -104,10 +109,11 @@ class Knowledge:
         index = {name: k for k, name in enumerate(names)}
         absent = [name for name in self.names() if name not in index]
         if absent:
-            close = get_close_matches(absent[0], list(names), n=3, cutoff=0.5) or list(names)
+            close = get_close_matches(str(absent[0]), list(names), n=3, cutoff=0.5) or list(names)
+            verdict = "is not a column" if len(absent) == 1 else "are not columns"
             raise GraphError(
                 "E250",
-                f"the knowledge names {quote_names(absent)}, which is not a column.",
+                f"the knowledge names {quote_names(absent)}, which {verdict}.",
                 f"{'Closest' if len(close) <= 3 else 'Columns'}: {quote_names(close)}.",
             )
         p = len(names)
@@ -158,26 +164,24 @@ class Knowledge:
     def parse_tiers(text: str) -> tuple[tuple[str, ...], ...]:
         """Read tiers from text: names separated by commas, tiers by ``<``; names may be quoted.
 
-        >>> Knowledge.parse_tiers("age, sex < dose < cure")
-        (('age', 'sex'), ('dose',), ('cure',))
+        >>> Knowledge.parse_tiers("age, sex < dose < 'blood, after'")
+        (('age', 'sex'), ('dose',), ('blood, after',))
         """
         tiers: list[list[str]] = [[]]
-        name, quote = "", ""
-        for letter in [*text, ","]:
-            if quote:
-                name, quote = (name, "") if letter == quote else (name + letter, quote)
-            elif letter in "\"'" and not name.strip():
-                name, quote = "", letter
-            elif letter in ",<":
-                if name.strip():
-                    tiers[-1].append(name.strip())
-                name = ""
-                if letter == "<":
-                    tiers.append([])
-            else:
-                name += letter
-        if quote or not all(tiers):
-            raise GraphError("E251", f"the tiers {text!r} hold an empty tier or an open quote.", "Write 'a,b < c < d'.")
+        position, after = 0, ","
+        while after:
+            match = _TIER_NAME.match(text, position)
+            if match is None:
+                raise GraphError(
+                    "E251",
+                    f"the tiers {text!r} hold an empty name or an open quote at position {position + 1}.",
+                    "Write 'a,b < c < d'; quote names that hold commas, '<' or quotes.",
+                )
+            name = match["plain"] or unquote(match["quoted"])
+            tiers[-1].append(name[1:-1] if match["quoted"] and name.startswith("'") else name)
+            position, after = match.end(), match["after"]
+            if after == "<":
+                tiers.append([])
         return tuple(tuple(tier) for tier in tiers)
 
     def to_dict(self) -> dict[str, Any]:
@@ -212,6 +216,15 @@ class Knowledge:
                 f"the edge {cause} -> {effect} is required, and forbidden by {self._why(cause, effect)}.",
                 "Drop one of the two.",
             )
+        tier = {name: k for k, members in enumerate(self.tiers) for name in members}
+        for cause, place in tier.items():  # a way round over columns without a tier
+            for effect in _following(cause, self.required):
+                if tier.get(effect, place) < place:
+                    raise GraphError(
+                        "E254",
+                        f"required edges lead from {cause!r} to {effect!r}, which stands in an earlier tier.",
+                        "Drop one of the edges, or move one of the two.",
+                    )
 
     def _why(self, cause: str, effect: str) -> str:
         if (cause, effect) in self.forbidden:
@@ -223,15 +236,30 @@ class Knowledge:
         return "the tiers"
 
 
-def _pairs(edges: Iterable[str | Edge | Pair]) -> tuple[Pair, ...]:
+def _listed(names: str | Iterable[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _following(start: str, edges: Collection[Pair]) -> list[str]:
+    """Return what directed edges lead to from a name, in the order found."""
+    found = {start: None}
+    for name in (walk := [start]):
+        for cause, effect in edges:
+            if cause == name and effect not in found:
+                found[effect] = None
+                walk.append(effect)
+    return walk[1:]
+
+
+def _pairs(edges: str | Iterable[str | Edge | Sequence[str]]) -> tuple[Pair, ...]:
     pairs = []
-    for item in edges:
-        edge = as_edge(tuple(item) if isinstance(item, list) else item)
+    for item in [edges] if isinstance(edges, str) else edges:
+        edge = as_edge(item)
         if edge.source == edge.target:
             raise GraphError("E253", f"the edge {edge} leads back to its start: that is cyclic.", "Name two columns.")
         if edge.is_directed:
             pairs.append((edge.source, edge.target))
-        elif (edge.mark_source, edge.mark_target) == (2, 1):
+        elif (edge.mark_source, edge.mark_target) == (Mark.ARROW, Mark.TAIL):
             pairs.append((edge.target, edge.source))
         else:
             raise GraphError("E255", f"knowledge takes directed edges, not {str(edge)!r}.", "Write 'A -> B'.")

@@ -47,6 +47,8 @@ def layered(graph: Graph, widths: dict[str, float], gap: float, layer_height: fl
     chains: dict[tuple[str, str], list[tuple[str, str, int]]] = {}
     for edge in graph.edges():
         upper, lower = sorted((edge.source, edge.target), key=lambda name: layer[name])
+        if (upper, lower) in chains:  # a bow: its two edges share one route
+            continue
         chain = [(upper, lower, k) for k in range(layer[upper] + 1, layer[lower])]
         chains[upper, lower] = chain
         for dummy in chain:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from whence.errors import GraphError
+import numpy as np
+from numpy.typing import NDArray
+
+from whence.errors import GraphError, quote_names
 
 
 class Mark(IntEnum):
@@ -24,8 +28,8 @@ _LEFT_TEXT = {mark: text for text, mark in _LEFT.items()}
 _RIGHT_TEXT = {mark: text for text, mark in _RIGHT.items()}
 # The connector stands between spaces, so that names may hold hyphens, arrows without spaces and anything else.
 _PATTERNS = (
-    (r"(?<=\s)->(?=\s)", Mark.TAIL, Mark.ARROW),
-    (r"(?<=\s)<-(?=\s)", Mark.ARROW, Mark.TAIL),
+    (r"(?<=\s)--?>(?=\s)", Mark.TAIL, Mark.ARROW),
+    (r"(?<=\s)<--?(?=\s)", Mark.ARROW, Mark.TAIL),
     (r"(?<=\s)---?(?=\s)", Mark.TAIL, Mark.TAIL),
     (r"(?<=\s)<->(?=\s)", Mark.ARROW, Mark.ARROW),
     (r"(?<=\s)o->(?=\s)", Mark.CIRCLE, Mark.ARROW),
@@ -83,7 +87,7 @@ def connector(left: int, right: int) -> str:
 
 
 def parse_edge(text: str) -> Edge:
-    """Read ``"A -> B"``, ``"A <- B"``, ``"A --- B"`` (or ``--``), ``"A <-> B"``, ``"A o-> B"``, ``"A o-o B"``.
+    """Read ``"A -> B"``, ``"A <- B"``, ``"A --- B"``, ``"A <-> B"``, ``"A o-> B"``, ``"A o-o B"``; also ``-->``, ``--``.
 
     The connector must stand between spaces and occur once; edges between names that hold one are given as tuples.
 
@@ -106,3 +110,37 @@ def parse_edge(text: str) -> Edge:
     if not source or not target:
         raise GraphError("E201", f"the edge {text!r} lacks a name.", "Write 'A -> B'.")
     return Edge(source, target, left, right)
+
+
+def as_edge(edge: str | Edge | Sequence[str]) -> Edge:
+    """Return an edge from its text, a pair (directed) or itself."""
+    if isinstance(edge, Edge):
+        return edge
+    if isinstance(edge, str):
+        return parse_edge(edge)
+    pair = tuple(edge)
+    if len(pair) != 2:
+        raise GraphError("E201", f"the edge {pair!r} does not have two ends.", "Give a pair (A, B) or 'A -> B'.")
+    return Edge(pair[0], pair[1], Mark.TAIL, Mark.ARROW)
+
+
+def assemble(edges: Iterable[Edge], order: Sequence[str], kind: str) -> tuple[NDArray[np.int8], list[tuple[int, int]]]:
+    """Return the mark matrix of a list of edges, and the pairs that carry a bidirected edge beside a directed one."""
+    listed = list(edges)
+    index = {name: k for k, name in enumerate(order)}
+    absent = [name for name in dict.fromkeys(end for e in listed for end in (e.source, e.target)) if name not in index]
+    if absent:
+        raise GraphError("E202", f"the edges name {quote_names(absent)}, not among the given names.", "Add them.")
+    marks = np.zeros((len(order), len(order)), dtype=np.int8)
+    bows = []
+    for edge in listed:
+        i, j = index[edge.source], index[edge.target]
+        if marks[i, j] and (marks[j, i], marks[i, j]) != (edge.mark_source, edge.mark_target):
+            bidirected = bool(marks[i, j] == marks[j, i] == Mark.ARROW)
+            if kind != "ADMG" or not (bidirected or edge.is_bidirected):
+                raise GraphError("E203", f"two edges join {edge.source!r} and {edge.target!r}.", "Give one.")
+            bows.append((i, j))
+            if edge.is_bidirected:
+                continue
+        marks[i, j], marks[j, i] = edge.mark_target, edge.mark_source
+    return marks, bows

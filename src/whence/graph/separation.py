@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from whence.errors import GraphError
-from whence.graph.graph import Graph
-from whence.graph.marks import Mark
+from whence.graph.marks import Edge, Mark
+from whence.graph.projection import member_of_pag
+
+if TYPE_CHECKING:
+    from whence.graph.graph import Graph
 
 
 def separated(graph: Graph, x: str | Collection[str], y: str | Collection[str], given: str | Collection[str]) -> bool:
@@ -47,8 +51,6 @@ def representative(graph: Graph) -> Graph:
     if graph.kind in ("CPDAG", "PDAG"):
         return graph.extension()
     if graph.kind == "PAG":
-        from whence.graph.classes import member_of_pag
-
         return member_of_pag(graph)
     return graph
 
@@ -69,3 +71,11 @@ def markov_blanket(graph: Graph, name: str) -> tuple[str, ...]:
         if arrived == Mark.ARROW:  # a collider as seen from the target: what meets it there belongs to the blanket
             stack.extend((node, there) for node, mine, there in model._near[here] if mine == Mark.ARROW)
     return tuple(graph.names[node] for node in sorted(blanket))
+
+
+def moral(graph: Graph) -> Graph:
+    """Return the moral graph; see `Graph.moral`."""
+    model = representative(graph)
+    pairs = [(a, b) for a in graph.names for b in markov_blanket(model, a)]
+    edges = [Edge(a, b, Mark.TAIL, Mark.TAIL) for a, b in pairs]
+    return type(graph).from_edges(edges, names=graph.names, kind="MAG")

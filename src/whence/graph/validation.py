@@ -28,7 +28,8 @@ _ALLOWED = {
 def check(names: tuple[str, ...], marks: NDArray[np.int8], kind: str, bows: frozenset[tuple[int, int]]) -> None:
     """Raise GraphError naming the node or edge that the kind does not allow.
 
-    Acyclicity of the directed edges is checked for every kind, ancestrality for MAGs. That a CPDAG is complete and a
+    Acyclicity of the directed edges is checked for every kind, ancestrality for MAGs (Richardson and Spirtes 2002,
+    Definition 3.1). That a CPDAG is complete and a
     MAG maximal is not checked: finite samples give graphs that are neither.
     """
     if kind not in _ALLOWED:
@@ -39,7 +40,7 @@ def check(names: tuple[str, ...], marks: NDArray[np.int8], kind: str, bows: froz
         raise GraphError(
             "E207", f"{p} names need a {p} x {p} mark matrix, not {marks.shape}.", "Pass one row per name."
         )
-    if p == 0:
+    if p == 0 and not bows:
         return
     loops = np.flatnonzero(np.diag(marks))
     if loops.size:
@@ -53,8 +54,7 @@ def check(names: tuple[str, ...], marks: NDArray[np.int8], kind: str, bows: froz
             "Set both marks[i, j] and marks[j, i] to TAIL, ARROW or CIRCLE.",
         )
     _check_edges(names, marks, kind)
-    if bows and kind != "ADMG":
-        raise GraphError("E203", f"a {kind} has at most one edge between two nodes.", "Use the kind ADMG.")
+    _check_bows(names, marks, kind, bows)
     _check_acyclic(names, marks, kind)
 
 
@@ -77,6 +77,17 @@ def _check_edges(names: tuple[str, ...], marks: NDArray[np.int8], kind: str) -> 
             raise GraphError("E208", f"a {kind} cannot hold the edge {edge!r}.", "Choose the kind that allows it.")
 
 
+def _check_bows(names: tuple[str, ...], marks: NDArray[np.int8], kind: str, bows: frozenset[tuple[int, int]]) -> None:
+    if bows and kind != "ADMG":
+        raise GraphError("E203", f"a {kind} has at most one edge between two nodes.", "Use the kind ADMG.")
+    for i, j in sorted(bows):
+        if not 0 <= i < j < len(names) or {int(marks[i, j]), int(marks[j, i])} != {Mark.TAIL, Mark.ARROW}:
+            ends = quote_names(names[k] for k in (i, j) if 0 <= k < len(names))
+            raise GraphError(
+                "E207", f"the bow {(i, j)} ({ends}) is not beside a directed edge.", "Bows are bidirected edges there."
+            )
+
+
 def _check_acyclic(names: tuple[str, ...], marks: NDArray[np.int8], kind: str) -> None:
     arrows = (marks == Mark.ARROW) & (marks.T == Mark.TAIL)
     if topological_order(arrows) is None:
@@ -94,6 +105,14 @@ def _check_acyclic(names: tuple[str, ...], marks: NDArray[np.int8], kind: str) -
             a, b = (names[k] for k in almost[0])
             raise GraphError(
                 "E209", f"{a!r} is an ancestor of {b!r} and yet {a} <-> {b}.", "A MAG allows only one of them."
+            )
+        mixed = ((marks == Mark.TAIL) & (marks.T == Mark.TAIL)).any(axis=0) & (marks == Mark.ARROW).any(axis=0)
+        if mixed.any():
+            node = names[int(np.flatnonzero(mixed)[0])]
+            raise GraphError(
+                "E209",
+                f"{node!r} has both an undirected edge and an arrowhead.",
+                "In a MAG an undirected edge stands for selection, which no arrowhead may point at.",
             )
 
 
