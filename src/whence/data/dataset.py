@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from whence.data.kinds import NUMERIC, Column, Kind
-from whence.data.memory import not_discrete, not_numeric
+from whence.data.memory import MemoryTable, not_discrete, not_numeric
 from whence.data.statistics import Codes, Counts, Moments
+from whence.data.table import Stored, Table
 from whence.errors import DataError, quote_names
 from whence.parallel import RandomState, generator
 from whence.results import make_frame
@@ -22,46 +23,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROLES = ("treatment", "outcome", "domain", "unit", "time", "instrument", "weight", "id")
-
-
-class Table(Protocol):
-    """What a Dataset needs of the place its rows are in; `memory.MemoryTable` and `sql.SqlTable` provide it."""
-
-    in_memory: bool
-
-    @property
-    def n_rows(self) -> int:
-        """Rows of the table."""
-
-    def matrix(self, columns: Sequence[Column]) -> NDArray[np.float64]:
-        """Return columns as floats, shape (n, p)."""
-
-    def moments(self, columns: Sequence[Column]) -> Moments:
-        """Return mean and covariance over complete rows."""
-
-    def grouped_moments(self, columns: Sequence[Column], by: Column) -> dict[Any, Moments]:
-        """Return the moments of the rows of each level of a column."""
-
-    def block_moments(self, columns: Sequence[Column], blocks: int) -> list[Moments]:
-        """Return the moments of disjoint sets of rows."""
-
-    def codes(self, columns: Sequence[Column]) -> Codes:
-        """Return columns as codes, shape (n, p)."""
-
-    def counts(self, columns: Sequence[Column]) -> Counts:
-        """Return a contingency table."""
-
-    def arrow(self, names: Sequence[str]) -> pa.Table:
-        """Return columns as an Arrow table in memory."""
-
-    def first(self, names: Sequence[str], rows: int) -> pa.Table:
-        """Return the first rows as an Arrow table in memory."""
-
-    def described(self, kinds: Mapping[str, Kind | str], units: Mapping[str, str | None]) -> list[Column]:
-        """Return columns anew, with the kinds given."""
-
-    def sample(self, columns: Sequence[Column], rows: int, seed: int) -> pa.Table:
-        """Return about so many random rows as an Arrow table in memory, the same for the same seed."""
 
 
 class Dataset:
@@ -183,7 +144,8 @@ class Dataset:
         column = self._column(by)
         if column.kind is Kind.CONTINUOUS:
             raise not_discrete(column)
-        return self._table.grouped_moments(columns, column)
+        wanted = [*(one.name for one in columns), by]
+        return self._stored(wanted).grouped_moments(columns, column)
 
     def block_moments(self, names: Iterable[str] | None = None, *, blocks: int) -> list[Moments]:
         """Return the moments of ``blocks`` disjoint sets of rows in one scan, for a bootstrap beyond memory."""
@@ -196,6 +158,11 @@ class Dataset:
             if column.kind is Kind.CONTINUOUS:
                 raise not_discrete(column)
         return self._table.counts(columns)
+
+    def _stored(self, names: Iterable[str]) -> Stored:
+        """Return the table if it describes its rows itself, else these columns of it in memory."""
+        table = self._table
+        return table if isinstance(table, Stored) else MemoryTable(table.arrow(list(dict.fromkeys(names))))
 
     def _numeric_columns(self, names: Iterable[str] | None) -> list[Column]:
         columns = self._chosen(names)
@@ -214,8 +181,6 @@ class Dataset:
 
     def take(self, rows: ArrayLike) -> Dataset:
         """Return some rows, by position; kinds and levels stay as they are."""
-        from whence.data.memory import MemoryTable
-
         indices = np.asarray(rows)
         table = self.to_arrow().take(indices)
         columns = [_recount(column, table) for column in self.columns.values()]
@@ -226,8 +191,6 @@ class Dataset:
 
         A table beyond memory is scanned once and brings only the rows that are drawn.
         """
-        from whence.data.memory import MemoryTable
-
         seed = int(generator(random_state).integers(2**31))
         table = self._table.sample(list(self.columns.values()), rows, seed)
         columns = [_recount(column, table) for column in self.columns.values()]
@@ -250,7 +213,6 @@ class Dataset:
 
     def with_column(self, name: str, values: Any, kind: Kind | str | None = None, unit: str | None = None) -> Dataset:
         """Return the table with a column added or replaced."""
-        from whence.data.memory import MemoryTable
         from whence.data.reading import column_of, to_arrow_array
 
         table = self.to_arrow()
@@ -271,7 +233,7 @@ class Dataset:
         """Return the table with kinds overridden."""
         wanted = {**(kinds or {}), **named}
         units = {name: self._column(name).unit for name in wanted}
-        made = {column.name: column for column in self._table.described(wanted, units)}
+        made = {column.name: column for column in self._stored(wanted).described(wanted, units)}
         return self._like(columns=[made.get(name, column) for name, column in self.columns.items()])
 
     def with_units(self, units: Mapping[str, str]) -> Dataset:
@@ -332,7 +294,7 @@ class Dataset:
 
     def head(self, rows: int = 5) -> dict[str, list[Any]]:
         """Return the first rows, column by column."""
-        found: dict[str, list[Any]] = self._table.first(self.names, rows).to_pydict()
+        found: dict[str, list[Any]] = self._stored(self.names).first(self.names, rows).to_pydict()
         return found
 
     def fingerprint(self) -> str:

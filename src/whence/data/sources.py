@@ -1,4 +1,4 @@
-"""The sorts of sources: tables of other libraries, arrays, databases. Each becomes an Arrow table or an SQL relation."""
+"""The sorts of sources: tables of other libraries, arrays, databases. Each becomes Arrow or an SQL relation."""
 
 from __future__ import annotations
 

@@ -58,6 +58,7 @@ class SqlTable:
         self.run = run
         self._rows = rows
         self._known = dict(known)
+        self._kept: dict[tuple[tuple[str, Kind], ...], Moments] = {}
 
     @property
     def n_rows(self) -> int:
@@ -87,8 +88,11 @@ class SqlTable:
         return self._loaded(columns).codes(columns)
 
     def moments(self, columns: Sequence[Column]) -> Moments:
-        """Return mean and covariance over complete rows, by one aggregate query."""
-        return self._moments(columns, None)[None]
+        """Return mean and covariance over complete rows, by one aggregate query the first time they are asked for."""
+        key = tuple((column.name, column.kind) for column in columns)
+        if key not in self._kept:
+            self._kept[key] = self._moments(columns, None)[None]
+        return self._kept[key]
 
     def grouped_moments(self, columns: Sequence[Column], by: Column) -> dict[Any, Moments]:
         """Return the moments of the rows of each level of ``by``, by one grouped aggregate query."""
@@ -188,11 +192,12 @@ class SqlTable:
             values = values.filter(values[_KEY].notnull())
         values = self._masked(values, columns)
         shift = np.array([middle for _, middle in numbers])
-        sums = self._sums(values, len(columns), key is not None)
-        if any(sum_.far for sum_ in sums.values()):
-            sums = self._sums(_centred(values, len(columns), sums, key is not None), len(columns), key is not None, sums)
+        p, keyed = len(columns), key is not None
+        groups = self._sums(values, p, keyed)
+        if any(sums.far for sums in groups.values()):
+            groups = self._sums(_centred(values, p, groups, keyed), p, keyed, groups)
         names = tuple(column.name for column in columns)
-        return {level: sum_.moments(names, shift) for level, sum_ in sums.items()}
+        return {level: sums.moments(names, shift) for level, sums in groups.items()}
 
     def _masked(self, values: Any, columns: Sequence[Column]) -> Any:
         """Null every value of a row that lacks one, so that sums run over complete rows and the count over all."""

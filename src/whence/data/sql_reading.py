@@ -110,9 +110,9 @@ def describe(
         [n for n, (facts, kind, _) in chosen.items() if kind in HAS_LEVELS and facts.distinct <= MOST_LEVELS],
     )
     for name, look, answer in zip(names, looks, answers):
-        facts, kind, reason = chosen[name]
+        _, kind, reason = chosen[name]
         listed = levels.get(name)
-        absent = rows - answer["present"]
+        absent = rows - int(answer["present"] or 0)
         counted = len(listed) if listed is not None else None
         known = Known(absent > 0, _middle(answer), look.unique and not absent)
         yield Column(name, kind, absent, counted, listed, units.get(name), reason), known
@@ -222,8 +222,10 @@ def _levels(relation: Any, run: Run, names: Sequence[str]) -> dict[str, tuple[An
         return {}
     wanted = {f"v{k}": relation[name].collect(distinct=True) for k, name in enumerate(names)}
     found = run(relation.aggregate(**wanted))
-    return {name: tuple(sorted_levels(pa.chunked_array(found[f"v{k}"].combine_chunks().flatten())))
-            for k, name in enumerate(names)}
+    return {
+        name: tuple(sorted_levels(pa.chunked_array(found[f"v{k}"].combine_chunks().flatten())))
+        for k, name in enumerate(names)
+    }
 
 
 def _middle(answer: Mapping[str, Any]) -> float:
