@@ -87,7 +87,7 @@ def connector(left: int, right: int) -> str:
 
 
 def parse_edge(text: str) -> Edge:
-    """Read ``"A -> B"``, ``"A <- B"``, ``"A --- B"``, ``"A <-> B"``, ``"A o-> B"``, ``"A o-o B"``; also ``-->``, ``--``.
+    """Read ``"A -> B"``, ``"A <- B"``, ``"A --- B"``, ``"A <-> B"``, ``"A o-> B"``, ``"A o-o B"``; also ``-->``.
 
     The connector must stand between spaces and occur once; edges between names that hold one are given as tuples.
 
