@@ -177,8 +177,8 @@ class Knowledge:
                     f"the tiers {text!r} hold an empty name or an open quote at position {position + 1}.",
                     "Write 'a,b < c < d'; quote names that hold commas, '<' or quotes.",
                 )
-            name = match["plain"] or unquote(match["quoted"])
-            tiers[-1].append(name[1:-1] if match["quoted"] and name.startswith("'") else name)
+            quoted = match["quoted"] or ""
+            tiers[-1].append(match["plain"] or (quoted[1:-1] if quoted.startswith("'") else unquote(quoted)))
             position, after = match.end(), match["after"]
             if after == "<":
                 tiers.append([])
