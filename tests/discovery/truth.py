@@ -1,4 +1,4 @@
-"""Truths from outside the searches: populations with an exact covariance, all graphs on a few nodes, GES by definition."""
+"""Truths from outside the searches: populations known exactly, all graphs on a few nodes, GES by its definition."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import combinations, product
 import numpy as np
 
 from whence.data import Dataset, Moments, read, simulate
-from whence.graph import Graph
+from whence.graph import Graph, Knowledge
 from whence.graph.orientation import cpdag_of_dag, topological_order
 from whence.scores import LocalScore
 
@@ -39,8 +39,8 @@ def with_covariance(covariance: np.ndarray, n: int) -> Dataset:
     return Dataset(ExactTable(covariance, n, names(p)), columns, source="the population")
 
 
-def linear_population(adjacency: np.ndarray, rng: np.random.Generator, n: int = 10**8) -> Dataset:
-    """Return a dataset with the population covariance of a random linear model on a DAG, so that chance is out of it."""
+def linear_population(adjacency: np.ndarray, rng: np.random.Generator, n: int = 10**10) -> Dataset:
+    """Return a dataset with the population covariance of a random linear model on a DAG: chance plays no part."""
     p = len(adjacency)
     weights = np.where(adjacency, rng.uniform(0.4, 1.2, (p, p)) * rng.choice([-1, 1], (p, p)), 0.0)
     spread = np.linalg.inv(np.eye(p) - weights)
@@ -126,12 +126,21 @@ def scores_of_classes(score: LocalScore) -> dict[bytes, float]:
     return dict(zip(classes(p), values.tolist()))
 
 
-def climb(values: dict[bytes, float], p: int) -> bytes:
-    """Return where GES by its definition ends: up by the best neighbour with more edges, then with fewer."""
-    here = cpdag_of_dag(np.zeros((p, p), dtype=bool)).tobytes()
+def climb(
+    values: dict[bytes, float], p: int, required: np.ndarray | None = None, forbidden: np.ndarray | None = None
+) -> bytes:
+    """Return where GES by its definition ends: up by the best neighbour with more edges, then with fewer.
+
+    With knowledge it starts from the required edges and goes only to classes with a member that keeps to it.
+    """
+    nothing = np.zeros((p, p), dtype=bool)
+    open_to, required = set(classes(p)), nothing if required is None else required
+    if forbidden is not None:
+        open_to = {key for key, members in classes(p).items() if allowed(members, required, forbidden)}
+    here = cpdag_of_dag(required).tobytes()
     for steps in neighbours(p):
-        while steps[here]:
-            best = max(steps[here], key=values.__getitem__)
+        while steps[here] & open_to:
+            best = max(steps[here] & open_to, key=values.__getitem__)
             if not values[best] > values[here]:
                 break
             here = best
@@ -141,3 +150,22 @@ def climb(values: dict[bytes, float], p: int) -> bytes:
 def allowed(members: list[np.ndarray], required: np.ndarray, forbidden: np.ndarray) -> list[np.ndarray]:
     """Return the members of a class that keep to what is required and forbidden."""
     return [dag for dag in members if not (dag & forbidden).any() and not (required & ~dag).any()]
+
+
+def marks_over(members: list[np.ndarray]) -> np.ndarray:
+    """Return the marks that DAGs on one skeleton agree on; a tail at both ends where they do not."""
+    ever = np.any(members, axis=0)
+    return np.where(ever & ever.T, 1, np.where(ever, 2, np.where(ever.T, 1, 0)))
+
+
+def some_knowledge(seed: int, names: tuple[str, ...]) -> Knowledge:
+    """Return knowledge of changing forms on four columns that does not contradict itself."""
+    a, b, c, d = np.random.default_rng(seed).permutation(names).tolist()
+    return (
+        Knowledge(forbidden=[(a, b), (c, b), (d, a)]),
+        Knowledge(required=[(a, b)], forbidden=[(c, d)]),
+        Knowledge(tiers=[[a, b], [c, d]]),
+        Knowledge(roots=[a], leaves=[d]),
+        Knowledge(forbidden=[(a, b), (b, a)], tiers=[[a], [c]]),
+        Knowledge(required=[(a, b), (b, c)], leaves=[d]),
+    )[seed % 6]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from itertools import combinations, product
+from itertools import combinations
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.discovery.truth import all_dags
 from whence.errors import ParameterError
-from whence.graph.orientation import cpdag_of_dag, topological_order
+from whence.graph.orientation import cpdag_of_dag
 from whence.scores import bdeu, discrete_bic, gaussian_bic
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -137,17 +138,6 @@ def scores(p: int, n: int, seed: int):
     }
 
 
-def all_dags(p: int):
-    """Yield the adjacency of every DAG on p nodes."""
-    pairs = list(combinations(range(p), 2))
-    for directions in product((0, 1, 2), repeat=len(pairs)):
-        adjacency = np.zeros((p, p), dtype=bool)
-        for (i, j), direction in zip(pairs, directions):
-            adjacency[i, j], adjacency[j, i] = direction == 1, direction == 2
-        if topological_order(adjacency) is not None:
-            yield adjacency
-
-
 @pytest.mark.parametrize("name", ["gaussian", "discrete", "bdeu"])
 def test_all_members_of_an_equivalence_class_have_the_same_score_and_no_others(name):
     score = scores(4, 200, 3)[name]
@@ -180,6 +170,17 @@ def test_a_gain_is_the_difference_of_two_local_scores_and_of_two_totals(seed, na
         difference = score.local(target, [*parents, node]) - score.local(target, parents)
         assert gains[node] == pytest.approx(difference, abs=1e-8)
         assert score.total(larger) - score.total(dag) == pytest.approx(difference, abs=1e-8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS, name=st.sampled_from(["gaussian", "discrete", "bdeu"]))
+def test_a_loss_is_the_difference_of_two_local_scores(seed, name):
+    rng = np.random.default_rng(seed)
+    score = scores(7, 60, seed)[name]
+    parents = rng.permutation(6)[: rng.integers(0, 7)].tolist()
+    whole = score.local(6, parents)
+    expected = [whole - score.local(6, [other for other in parents if other != out]) for out in parents]
+    np.testing.assert_allclose(score.losses(6, parents), expected, atol=1e-8)
 
 
 @settings(max_examples=30, deadline=None)
@@ -215,6 +216,8 @@ def test_parents_that_determine_each_other_or_the_target_score_minus_infinity():
     assert score.local(3, [0, 1]) == -np.inf
     assert score.gains(2, [0, 1])[3] == -np.inf
     assert np.isfinite(score.local(2, [0, 3]))
+    # Without one of the three the rest can be told apart again: the score rises from minus infinity.
+    np.testing.assert_array_equal(score.losses(2, [0, 1, 3]), [-np.inf] * 3)
 
 
 def test_the_price_of_an_edge_grows_with_the_columns_unless_given():

@@ -10,13 +10,16 @@ from __future__ import annotations
 import numpy as np
 
 from whence.compile import kernel
-from whence.scores._kernels import local_gains, local_score
+from whence.scores._kernels import local_gains, local_losses, local_score
 
 _SCORE = "int64, float64[:,::1], int32[:,::1], int64[::1], float64, float64, float64, float64"
 # Per tree node: first candidate, number of candidates, parents grown, parents kept.
 _FIRST, _COUNT, _GROWN, _KEPT = 0, 1, 2, 3
 _TREES = "int64[:,::1], int64[:,::1], int32[:,::1], int32[:,::1], float64[::1], int32[::1], int64[::1]"
 _FORMS = "boolean[:,::1], boolean[:,::1], int64"
+# Differences below these shares of the rows are rounding: the logarithms carry errors in proportion to n.
+_TIE = 1e-13
+_MOVE_TIE = 1e-12
 
 
 @kernel(f"int64({_SCORE}, {_TREES}, {_FORMS}, int64, int64[::1], int64)")
@@ -28,25 +31,27 @@ def _new_node(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Make the node for a set of grown parents; return its number, -1 where the store is full.
 
-    ``used`` holds how many nodes and candidates are taken.
+    ``used`` holds how many nodes and candidates are taken, and how many nodes may grow no further.
     """
     p = len(required)
+    tie = 1e-9 + _TIE * n
     node, first = used[0], used[1]
     if node >= len(nodes) or first + p > len(candidates):
         return -1
     used[0] += 1
     for k in range(count):
         grown[node, k] = parents[k]
-    here = local_score(mode, correlation, codes, sizes, n, unit, edge, ess, target, parents, count)
     n_candidates = 0
-    if count < most_parents:
+    if count == most_parents:
+        used[2] += 1
+    else:
         gains = np.empty(p)
         wanted = ~forbidden[:, target]
         local_gains(mode, correlation, codes, sizes, n, unit, edge, ess, target, parents, count, wanted, gains)
         order = np.argsort(-gains, kind="mergesort")
         for place in range(p):
             column = order[place]
-            if not gains[column] > 1e-9:
+            if not gains[column] > tie:
                 break
             if wanted[column]:
                 candidates[first + n_candidates] = column
@@ -55,23 +60,19 @@ def _new_node(  # type: ignore[no-untyped-def]
     used[1] += n_candidates
     left = parents.copy()
     n_left = count
-    trial = np.empty(max(count, 1), np.int64)
+    losses = np.empty(max(count, 1))
     while n_left > 0:  # shrink: take out the parent whose loss raises the score most
-        best, worst = here, -1
+        local_losses(mode, correlation, codes, sizes, n, unit, edge, ess, target, left, n_left, losses)
+        least, worst = -tie, -1
         for out in range(n_left):
-            if required[left[out], target]:
-                continue
-            for k in range(n_left - 1):
-                trial[k] = left[k] if k < out else left[k + 1]
-            value = local_score(mode, correlation, codes, sizes, n, unit, edge, ess, target, trial, n_left - 1)
-            if value > best + 1e-9:
-                best, worst = value, out
+            if losses[out] < least and not required[left[out], target]:
+                least, worst = losses[out], out
         if worst < 0:
             break
         for k in range(worst, n_left - 1):
             left[k] = left[k + 1]
         n_left -= 1
-        here = best
+    here = local_score(mode, correlation, codes, sizes, n, unit, edge, ess, target, left, n_left)
     for k in range(n_left):
         kept[node, k] = left[k]
     scores[node] = here
@@ -179,7 +180,7 @@ def _move(  # type: ignore[no-untyped-def]
         if node < 0:
             return False
         total = ahead + scores[node] + after[position]
-        if total > best + 1e-9:
+        if total > best + 1e-7 + _MOVE_TIE * n:
             best, best_place = total, position
         if position == place:
             stay = total
@@ -194,7 +195,7 @@ def _move(  # type: ignore[no-untyped-def]
                 return False
             ahead += scores[node]
             prefix[other] = True
-    if best_place == place or not best > stay + 1e-6:
+    if best_place == place or not best > stay + 1e-6 + _MOVE_TIE * n:
         return True
     for position in range(best_place):
         order[position] = rest[position]
@@ -213,8 +214,8 @@ def search_orders(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Improve an order until no column has a better place; write the DAG it gives; return the number of sweeps.
 
-    ``store`` bounds the tree nodes held at once: when they are full all are forgotten and grown again. ``counted``
-    receives moves and nodes made.
+    ``store`` bounds the tree nodes held at once: when they are full all are forgotten and grown again; it doubles where
+    one move needs more. ``counted`` receives moves, nodes made, and nodes at the limit of parents.
     """
     p = len(order)
     turns = order.copy()
@@ -224,10 +225,11 @@ def search_orders(  # type: ignore[no-untyped-def]
     scores = np.empty(store)
     room = max(16 * store, 4 * p)
     candidates, children = np.empty(room, np.int32), np.empty((room, 1), np.int64)
-    used = np.zeros(2, np.int64)
+    used = np.zeros(3, np.int64)
     roots = np.full(p, -1)
     moved = np.zeros(1, np.int64)
     sweeps = 0
+    forgotten = -1  # the column for whose move all was forgotten
     while True:
         moved[0] = 0
         for column in turns:
@@ -237,8 +239,17 @@ def search_orders(  # type: ignore[no-untyped-def]
                 required, forbidden, most_parents, roots, before, order, column, moved,
             ):  # fmt: skip
                 counted[1] += used[0]
+                if forgotten == column:
+                    store *= 2
+                    room *= 2
+                    nodes = np.empty((store, 4), np.int64)
+                    grown, kept = np.empty((store, width), np.int32), np.empty((store, width), np.int32)
+                    scores = np.empty(store)
+                    candidates, children = np.empty(room, np.int32), np.empty((room, 1), np.int64)
+                forgotten = column
                 roots[:] = -1
-                used[:] = 0
+                used[:2] = 0
+            forgotten = -1
         counted[0] += moved[0]
         sweeps += 1
         if moved[0] == 0:
@@ -257,9 +268,10 @@ def search_orders(  # type: ignore[no-untyped-def]
             if node < 0:
                 counted[1] += used[0]
                 roots[:] = -1
-                used[:] = 0
+                used[:2] = 0
         for k in range(nodes[node, _KEPT]):
             adjacency[kept[node, k], target] = True
         prefix[target] = True
     counted[1] += used[0]
+    counted[2] += used[2]
     return sweeps

@@ -69,6 +69,16 @@ def agrees(marks, near, degree, forbidden, trial, work):  # type: ignore[no-unty
             if trial[a, b] == ARROW and (trial[b, a] == ARROW or forbidden[a, b]):
                 return False
             work[a, b] = trial[a, b]
+    # What is forbidden may not make a collider that the class does not have: its members have none.
+    for b in range(p):
+        for i in range(degree[b]):
+            u = near[b, i]
+            if trial[u, b] != ARROW or marks[u, b] == ARROW:
+                continue
+            for j in range(degree[b]):
+                v = near[b, j]
+                if v != u and trial[v, b] == ARROW and marks[u, v] == 0:
+                    return False
     return extend_lists(work, near, degree)
 
 

@@ -30,7 +30,7 @@ _SCORE = "int64, float64[:,::1], int32[:,::1], int64[::1], float64, float64, flo
 _GRAPH = "int8[:,::1], int32[:,::1], int32[::1]"
 
 
-@kernel(f"void({_SCORE}, {_GRAPH}, boolean[:,::1], int64, int64, float64[:,::1], int64[:,::1], int64)")
+@kernel(f"void({_SCORE}, {_GRAPH}, boolean[:,::1], int64, int64, float64[:,::1], int64[:,::1], int64, float64)")
 def _score_target(  # type: ignore[no-untyped-def]
     mode,
     correlation,
@@ -49,8 +49,9 @@ def _score_target(  # type: ignore[no-untyped-def]
     gain,
     clique_of,
     only,
+    below,
 ):
-    """Write for every source its best insertion into the target, path condition aside.
+    """Write for every source its best insertion into the target with a gain below a bound, path condition aside.
 
     With ``only`` >= 0 just that source is scored, and only cliques that block every semi-directed path count.
     """
@@ -64,9 +65,15 @@ def _score_target(  # type: ignore[no-untyped-def]
         z = neighbours[k]
         for i in range(degree[z]):
             needed[near[z, i]] |= np.int64(1) << k
+    shielding = np.zeros(p, np.int64)  # parents of the target that are joined to the source
+    for k in range(n_parents):
+        for i in range(degree[parents[k]]):
+            shielding[near[parents[k], i]] += 1
     wanted = np.zeros(p, np.bool_)
     for x in range(p):
-        wanted[x] = x != target and marks[x, target] == 0 and not forbidden[x, target] and only in (-1, x)
+        # Without a collider at the target some member of the class may have the edge the other way round.
+        ruled_out = forbidden[x, target] and (forbidden[target, x] or shielding[x] < n_parents)
+        wanted[x] = x != target and marks[x, target] == 0 and not ruled_out and only in (-1, x)
         if only in (-1, x):
             gain[target, x] = -np.inf
     gains = np.empty(p)
@@ -82,7 +89,7 @@ def _score_target(  # type: ignore[no-untyped-def]
             local_gains(mode, correlation, codes, sizes, n, unit, edge, ess, target, given, count, wanted, gains)
             for x in range(p):
                 # The clique is NA(target, x) and T: it holds all neighbours that x is joined to, and T none of them.
-                if not wanted[x] or gains[x] <= gain[target, x] or needed[x] & ~clique:
+                if not wanted[x] or not gain[target, x] < gains[x] < below or needed[x] & ~clique:
                     continue
                 if only >= 0:
                     for k in range(n_parents, count):
@@ -92,7 +99,8 @@ def _score_target(  # type: ignore[no-untyped-def]
                         blocked[given[k]] = False
                     if open_path:
                         continue
-                if not points_in(forbidden, neighbours, clique & ~needed[x], target):
+                joining = clique & ~needed[x]
+                if (joining and forbidden[x, target]) or not points_in(forbidden, neighbours, joining, target):
                     continue
                 gain[target, x] = gains[x]
                 clique_of[target, x] = clique
@@ -176,7 +184,6 @@ def _forward(  # type: ignore[no-untyped-def]
     p = len(degree)
     gain = np.full((p, p), -np.inf)  # by target, source
     clique_of = np.zeros((p, p), np.int64)
-    refused = np.zeros((p, p), np.bool_)
     dirty = np.ones(p, np.bool_)
     best_source = np.zeros(p, np.int64)
     rescan = np.ones(p, np.bool_)
@@ -208,6 +215,7 @@ def _forward(  # type: ignore[no-untyped-def]
                     gain,
                     clique_of,
                     -1,
+                    np.inf,
                 )
                 dirty[y] = False
                 rescan[y] = True
@@ -224,57 +232,54 @@ def _forward(  # type: ignore[no-untyped-def]
             if target < 0:
                 break
             source = best_source[target]
-            if not _blocks(marks, near, degree, source, target, clique_of[target, source]):
-                # Not valid now: keep it for later, and ask which of its other cliques block every path.
-                if held < len(held_gain):
-                    held_target[held], held_source[held] = target, source
-                    held_gain[held], held_clique[held] = best, clique_of[target, source]
-                    held += 1
-                else:
-                    dirty[target] = True
-                _score_target(
-                    mode,
-                    correlation,
-                    codes,
-                    sizes,
-                    n,
-                    unit,
-                    edge,
-                    ess,
-                    marks,
-                    near,
-                    degree,
-                    forbidden,
-                    target,
-                    most_parents,
-                    gain,
-                    clique_of,
-                    source,
-                )
-                rescan[target] = True
-                continue
-            copy_marks(marks, near, degree, before)
-            before[source, target] = before[target, source] = 0
-            _apply_insert(marks, near, degree, source, target, clique_of[target, source])
-            touched[:] = False
-            if _settle(marks, near, degree, forbidden, known, before, scratch, touched):
-                touched[source] = touched[target] = True
-                rise += best
-                steps[0] += 1
-                break
-            # What is known forbids every member of the class this would lead to: undo, and drop it for good.
-            disconnect(marks, near, degree, source, target, scratch)
-            copy_marks(before, near, degree, marks)
-            gain[target, source] = -np.inf
-            refused[target, source] = True
+            clique = clique_of[target, source]
+            if _blocks(marks, near, degree, source, target, clique):
+                copy_marks(marks, near, degree, before)
+                before[source, target] = before[target, source] = 0
+                _apply_insert(marks, near, degree, source, target, clique)
+                touched[:] = False
+                if _settle(marks, near, degree, forbidden, known, before, scratch, touched):
+                    touched[source] = touched[target] = True
+                    rise += best
+                    steps[0] += 1
+                    break
+                # What is known forbids every member of the class this would lead to: undo.
+                disconnect(marks, near, degree, source, target, scratch)
+                copy_marks(before, near, degree, marks)
+            # Not valid now: keep it for later, and take the best valid one of the same pair.
+            if held < len(held_gain):
+                held_target[held], held_source[held] = target, source
+                held_gain[held], held_clique[held] = best, clique
+                held += 1
+            else:
+                dirty[target] = True
+            _score_target(
+                mode,
+                correlation,
+                codes,
+                sizes,
+                n,
+                unit,
+                edge,
+                ess,
+                marks,
+                near,
+                degree,
+                forbidden,
+                target,
+                most_parents,
+                gain,
+                clique_of,
+                source,
+                best,
+            )
             rescan[target] = True
         if target < 0:
             return rise
-        for k in range(held):
-            if not refused[held_target[k], held_source[k]]:
-                gain[held_target[k], held_source[k]] = held_gain[k]
-                clique_of[held_target[k], held_source[k]] = held_clique[k]
-                rescan[held_target[k]] = True
+        for k in range(held - 1, -1, -1):  # of several for a pair the first is the best
+            gain[held_target[k], held_source[k]] = held_gain[k]
+            clique_of[held_target[k], held_source[k]] = held_clique[k]
+            rescan[held_target[k]] = True
         gain[target, source] = gain[source, target] = -np.inf
         rescan[source] = rescan[target] = True
         for a in range(p):
@@ -325,7 +330,7 @@ def _backward(  # type: ignore[no-untyped-def]
 ):
     """Delete the edge whose loss raises the score most until none does."""
     p = len(degree)
-    refused = np.zeros((p, p), np.bool_)
+    below = np.full((p, p), np.inf)  # deletions of an edge that gain more are refused
     touched = np.zeros(p, np.bool_)
     wanted = np.zeros(p, np.bool_)
     gains = np.empty(p)
@@ -341,7 +346,7 @@ def _backward(  # type: ignore[no-untyped-def]
             given = np.empty(n_parents + n_neighbours + 1, np.int64)
             for i in range(degree[y]):
                 x = near[y, i]
-                if marks[y, x] == ARROW or required[x, y] or required[y, x] or refused[x, y]:
+                if marks[y, x] == ARROW or required[x, y] or required[y, x]:
                     continue
                 n_others = 0
                 for k in range(n_parents):
@@ -356,7 +361,7 @@ def _backward(  # type: ignore[no-untyped-def]
                     top = last.pop()
                     count = gather(others, n_others, neighbours, clique, given)
                     local_gains(mode, correlation, codes, sizes, n, unit, edge, ess, y, given, count, wanted, gains)
-                    if -gains[x] > best and gains[x] > -np.inf:
+                    if best < -gains[x] < below[x, y]:
                         best, source, target, kept = -gains[x], x, y, clique
                     for k in range(top + 1, n_neighbours):
                         joined = neighbours[k] != x and marks[neighbours[k], x] != 0
@@ -371,11 +376,11 @@ def _backward(  # type: ignore[no-untyped-def]
         if _settle(marks, near, degree, forbidden, known, before, scratch, touched):
             rise += best
             steps[1] += 1
-            refused[:] = False
+            below[:] = np.inf
         else:
             join(marks, near, degree, source, target)
             copy_marks(before, near, degree, marks)
-            refused[source, target] = True
+            below[source, target] = best
 
 
 @kernel(f"float64({_SCORE}, {_GRAPH}, boolean[:,::1], boolean[:,::1], boolean, int64, boolean, int64[::1])")

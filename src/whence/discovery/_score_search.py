@@ -169,10 +169,8 @@ def _evidence(graph: Graph, found: ScoreInput, adjacency: Booleans) -> tuple[Edg
     worth: dict[tuple[int, int], float] = {}
     for target in range(len(found.names)):
         parents = np.flatnonzero(adjacency[:, target]).tolist()
-        whole = found.score.local(target, parents) if parents else 0.0
-        for parent in parents:
-            rest = [other for other in parents if other != parent]
-            worth[min(parent, target), max(parent, target)] = whole - found.score.local(target, rest)
+        for parent, loss in zip(parents, found.score.losses(target, parents)):
+            worth[min(parent, target), max(parent, target)] = float(loss)
     listed = []
     for edge in graph.edges():
         i, j = sorted((index[edge.source], index[edge.target]))

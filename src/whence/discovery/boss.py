@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from whence.discovery._kernels_boss import search_orders
 from whence.discovery._kernels_ges import search_classes
-from whence.discovery._score_search import ScoreName, check_settings, narrow, result_of, score_input
+from whence.discovery._score_search import ScoreInput, ScoreName, check_settings, narrow, result_of, score_input
 from whence.discovery.result import DiscoveryResult
 from whence.errors import ParameterError
 from whence.graph import Knowledge
@@ -18,7 +19,9 @@ from whence.graph.orientation import cpdag_of_dag, neighbour_lists
 from whence.registry import Card, Paper, register
 from whence.scores import LocalScore
 
-MOST_PARENTS = 30
+# Parents that a column may grow at first; where one reaches them without a limit being given, the limit doubles.
+_FIRST_LIMIT = 30
+# Tree nodes held at once, with room for so many parents in each.
 _STORE = 400_000
 
 CARD = Card(
@@ -60,8 +63,8 @@ class BOSS:
         Equivalent sample size of BDeu.
     restarts : int
         Searches from further random orders; the best result is kept.
-    most_parents : int
-        Parents that one column may grow.
+    most_parents : int, optional
+        Parents that one column may have; by default there is no limit.
     knowledge : Knowledge, optional
         No order against required edges, tiers, roots and leaves is tried; forbidden edges are never grown.
     random_state : int
@@ -86,7 +89,7 @@ class BOSS:
         per_edge: float | None = None,
         ess: float = 1.0,
         restarts: int = 0,
-        most_parents: int = MOST_PARENTS,
+        most_parents: int | None = None,
         knowledge: Knowledge | None = None,
         random_state: int = 0,
     ) -> None:
@@ -121,57 +124,70 @@ class BOSS:
             knowledge=self.knowledge,
         )
         before = precedence(found.names, self.knowledge, found.required)
+        p = len(found.names)
+        limit = p if self.most_parents is None else max(self.most_parents, int(found.required.sum(axis=0).max()))
         rng = np.random.default_rng(self.random_state)
-        first = start_order(found.score)
-        best: tuple[float, NDArray[np.bool_], NDArray[np.int64]] | None = None
-        most_parents = min(max(self.most_parents, int(found.required.sum(axis=0).max())), len(found.names))
-        for attempt in range(1 + self.restarts):
-            wish = first if attempt == 0 else rng.permutation(len(before))
-            order = order_within(before, wish)
-            adjacency = np.zeros_like(before)
-            counted = np.zeros(3, dtype=np.int64)
-            counted[2] = search_orders(
-                *found.score.arguments,
-                found.required,
-                found.forbidden,
-                most_parents,
-                before,
-                order,
-                min(_STORE, 4000 * len(before)),
-                adjacency,
-                counted,
-            )
-            value = found.score.total(adjacency)
-            if best is None or value > best[0] + 1e-9:
-                best = (value, adjacency, counted)
-        assert best is not None
-        marks = self._polished(best[1], found.required, found.forbidden, found.score.arguments)
+        wishes = [start_order(found.score), *(rng.permutation(p) for _ in range(self.restarts))]
+        attempts = [_best_parents(found, before, order_within(before, wish), limit) for wish in wishes]
+        best = max(attempts, key=lambda attempt: attempt.value)
+        marks = self._polished(best.adjacency, found, limit)
         marks, narrowed = narrow(marks, found.forbidden)
+        cut = self.most_parents is not None and any(attempt.cut for attempt in attempts)
         return result_of(
             found,
             marks,
             "PDAG" if narrowed else "CPDAG",
             self.card,
             started,
-            parameters={"restarts": self.restarts, "most_parents": most_parents, "random_state": self.random_state},
-            details={"moves": int(best[2][0]), "tree_nodes": int(best[2][1]), "sweeps": int(best[2][2])},
+            parameters={
+                "restarts": self.restarts,
+                "most_parents": self.most_parents,
+                "random_state": self.random_state,
+            },
+            details={"moves": best.moves, "tree_nodes": best.nodes, "sweeps": best.sweeps},
+            warnings=[f"Some columns reached the limit of {limit} parents: others may be missing."] if cut else [],
         )
 
-    def _polished(
-        self,
-        adjacency: NDArray[np.bool_],
-        required: NDArray[np.bool_],
-        forbidden: NDArray[np.bool_],
-        arguments: tuple[Any, ...],
-    ) -> NDArray[np.int8]:
+    def _polished(self, adjacency: NDArray[np.bool_], found: ScoreInput, limit: int) -> NDArray[np.int8]:
         p = len(adjacency)
         marks = cpdag_of_dag(adjacency)
         near, degree = np.empty((p, p), dtype=np.int32), np.zeros(p, dtype=np.int32)
         start, degree[:] = neighbour_lists(marks)
         near[:, : start.shape[1]] = start
         steps = np.zeros(2, dtype=np.int64)
-        search_classes(*arguments, marks, near, degree, required, forbidden, bool(self.knowledge), p, True, steps)
+        knows = bool(self.knowledge)
+        search_classes(
+            *found.score.arguments, marks, near, degree, found.required, found.forbidden, knows, limit, True, steps
+        )
         return marks
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """The DAG that one search over orders ends in; ``cut`` where the limit of parents was reached."""
+
+    value: float
+    adjacency: NDArray[np.bool_]
+    moves: int
+    nodes: int
+    sweeps: int
+    cut: bool
+
+
+def _best_parents(found: ScoreInput, before: NDArray[np.bool_], order: NDArray[np.int64], limit: int) -> _Attempt:
+    """Search from one order, with room for few parents first: most columns need no more."""
+    p = len(order)
+    width = min(max(_FIRST_LIMIT, int(found.required.sum(axis=0).max())), limit)
+    while True:
+        adjacency, counted, trial = np.zeros_like(before), np.zeros(3, dtype=np.int64), order.copy()
+        store = min(_STORE, 4000 * p) * (_FIRST_LIMIT + 1) // (max(width, _FIRST_LIMIT) + 1)
+        sweeps = search_orders(
+            *found.score.arguments, found.required, found.forbidden, width, before, trial, store, adjacency, counted
+        )
+        if not counted[2] or width >= limit:
+            value = found.score.total(adjacency)
+            return _Attempt(value, adjacency, int(counted[0]), int(counted[1]), int(sweeps), bool(counted[2]))
+        width = min(2 * width, limit)
 
 
 def precedence(names: tuple[str, ...], knowledge: Knowledge | None, required: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -207,16 +207,13 @@ def grow_and_shrink(score: LocalScore, target: int, allowed: NDArray[np.bool_], 
             break
         parents.append(best)
     while len(parents) > len(required):
-        here = score.local(target, parents)
-        without = {
-            out: score.local(target, [other for other in parents if other != out])
-            for out in parents
-            if out not in required
-        }
-        worst = max(without, key=without.__getitem__)
-        if not without[worst] > here:
+        losses = [
+            np.inf if parent in required else loss for parent, loss in zip(parents, score.losses(target, parents))
+        ]
+        worst = int(np.argmin(losses))
+        if not losses[worst] < 0:
             break
-        parents.remove(worst)
+        del parents[worst]
     return sorted(parents)
 
 

@@ -215,3 +215,44 @@ def local_score(  # type: ignore[no-untyped-def]
     for k in range(count):
         configurations *= sizes[given[k]]
     return table_score(mode, codes, sizes, unit, ess, target, cells, total, configurations) - edge * count
+
+
+@kernel(
+    "void(int64, float64[:,::1], int32[:,::1], int64[::1], float64, float64, float64, float64, int64, int64[::1],"
+    " int64, float64[::1])"
+)
+def local_losses(  # type: ignore[no-untyped-def]
+    mode, correlation, codes, sizes, n, unit, edge, ess, target, given, count, losses
+):
+    """Write by how much the target's score falls for each of ``given[:count]`` that leaves; 0 where it stays at -inf.
+
+    Gaussian: with M the inverse of the Cholesky factor of all of them and the target last, the squared partial
+    correlation of parent j and the target given the others is ``M[-1, j]^2 / sum_i M[i, j]^2``.
+    """
+    if count == 0:
+        return
+    members = np.empty(count + 1, np.int64)
+    members[:count] = given[:count]
+    members[count] = target
+    factor = np.empty((count + 1, count + 1))
+    if mode == GAUSSIAN and factorise(correlation, members, count + 1, factor):
+        column = np.empty(count + 1)
+        for j in range(count):
+            column[j] = 1.0 / factor[j, j]
+            square = column[j] * column[j]
+            for i in range(j + 1, count + 1):
+                total = 0.0
+                for k in range(j, i):
+                    total -= factor[i, k] * column[k]
+                column[i] = total / factor[i, i]
+                square += column[i] * column[i]
+            share = column[count] * column[count] / square
+            losses[j] = -0.5 * n * math.log1p(-min(share, 1.0 - 1e-15)) - unit - edge
+        return
+    here = local_score(mode, correlation, codes, sizes, n, unit, edge, ess, target, given, count)
+    others = np.empty(count, np.int64)
+    for out in range(count):
+        for k in range(count - 1):
+            others[k] = given[k] if k < out else given[k + 1]
+        value = local_score(mode, correlation, codes, sizes, n, unit, edge, ess, target, others, count - 1)
+        losses[out] = here - value if value > -np.inf else 0.0

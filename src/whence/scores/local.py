@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from whence.errors import ParameterError
 from whence.registry import Card, Paper, register
-from whence.scores._kernels import BDEU, DISCRETE_BIC, GAUSSIAN, local_gains, local_score
+from whence.scores._kernels import BDEU, DISCRETE_BIC, GAUSSIAN, local_gains, local_losses, local_score
 
 NO_CORRELATION = np.empty((0, 0))
 NO_CODES = np.empty((0, 0), dtype=np.int32)
@@ -76,6 +76,13 @@ class LocalScore:
         gains = np.empty(self.n_columns)
         local_gains(*self.arguments, target, given, len(given), np.ones(self.n_columns, dtype=bool), gains)
         return gains
+
+    def losses(self, target: int, parents: Sequence[int]) -> NDArray[np.float64]:
+        """Return by how much the score falls for each parent that leaves, in their order; negative if it rises."""
+        given = np.array(parents, dtype=np.int64)
+        losses = np.zeros(len(given))
+        local_losses(*self.arguments, target, given, len(given), losses)
+        return losses
 
     def total(self, adjacency: NDArray[np.bool_]) -> float:
         """Return the score of a DAG, ``adjacency[i, j]`` for ``i -> j``."""
