@@ -7,14 +7,14 @@ import glob
 import gzip
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whence.data.reading import check_names
-from whence.data.sources import Opened, flat
+from whence.data.sources import Opened, first_line, flat, open_relation
 from whence.errors import DataError, quote_names
 
 if TYPE_CHECKING:
@@ -31,11 +31,12 @@ _DECIMAL_POINT = re.compile(r"(?:^|;)\s*[+-]?\d+\.\d+\s*(?:;|$)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Layout:
-    """How a text file writes its table."""
+    """How a text file writes its table, and its first rows."""
 
     separator: str
     decimal: str
     header: list[str]
+    rows: list[list[str]]
 
 
 def open_path(path: str, lazy: bool | None) -> Opened:
@@ -140,12 +141,6 @@ def _not_what_it_says(path: Path, form: str, error: Exception) -> DataError:
     )
 
 
-def first_line(error: Exception) -> str:
-    """Return the start of another library's message."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:200].rstrip(".") if lines else type(error).__name__
-
-
 def _read_text(path: Path, notes: list[str]) -> pa.Table:
     """Read delimited text into memory; what was decided on the way goes to ``notes``."""
     import pyarrow as pa
@@ -201,14 +196,15 @@ def layout_of(path: Path, text: str) -> Layout:
     lines = [line for line in text[:_HEAD_BYTES].splitlines(keepends=True) if line.strip()][:50]
     try:
         separator = _separator(lines)
-        header = next(csv.reader(lines, delimiter=separator))
-    except (csv.Error, StopIteration) as error:
+        rows = list(csv.reader(lines, delimiter=separator))
+        header = rows.pop(0)
+    except (csv.Error, IndexError) as error:
         raise DataError("E108", f"{path.name!r} cannot be read as a table ({error}).", "Check the file.") from error
     header = header if separator != " " else lines[0].split()
     check_names(header, path.name)
     body = "".join(lines[1:])
     comma = separator == ";" and _DECIMAL_COMMA.search(body) and not _DECIMAL_POINT.search(body)
-    return Layout(separator, "," if comma else ".", header)
+    return Layout(separator, "," if comma else ".", header, [row for row in rows if len(row) == len(header)])
 
 
 def _separator(lines: Sequence[str]) -> str:
@@ -245,31 +241,40 @@ def _ragged(path: Path, text: str, separator: str, error: Exception) -> DataErro
 
 def _open_lazily(files: Sequence[str], ending: str, label: str, size: int) -> Opened:
     """Leave files on disk, read by DuckDB."""
-    import ibis
+    import duckdb
 
-    if ending in _ARROW:
-        from pyarrow import dataset
-
-        form = "Arrow"
-        opening: Callable[[], Any] = lambda: ibis.memtable(dataset.dataset(files, format="feather"))  # noqa: E731
-    else:
-        connection = ibis.duckdb.connect()
-        if ending in _PARQUET:
-            form, opening = "Parquet", lambda: connection.read_parquet(files)
-        elif ending in _JSON:
-            form, opening = "JSON lines (one object a line)", lambda: connection.read_json(files)
-        else:
-            form, settings = "CSV", _text_settings(files)
-            opening = lambda: connection.read_csv(files, **settings)  # noqa: E731
+    connection = duckdb.connect()
+    form = "CSV"
     try:
-        relation = opening()
+        if ending in _ARROW:
+            from pyarrow import dataset
+
+            form, relation = "Arrow", connection.from_arrow(dataset.dataset(files, format="feather"))
+        elif ending in _PARQUET:
+            form, relation = "Parquet", connection.sql(f"FROM read_parquet({_literal(files)})")
+        elif ending in _JSON:
+            form = "JSON lines (one object a line)"
+            relation = connection.sql(f"FROM read_json({_literal(files)}, sample_size = -1)")
+        else:
+            relation = _text_relation(connection, files)
+    except DataError:
+        raise
     except Exception as error:
         raise _not_what_it_says(Path(files[0]), form, error) from error
     note = f"{label} holds {size / 2**20:,.0f} MB; its rows stay on disk and only sums are read."
-    return Opened(label, "sql", sql=relation, notes=[note])
+    return open_relation(relation, label, [note])
 
 
-def _text_settings(files: Sequence[str]) -> dict[str, Any]:
+def _literal(value: Any) -> str:
+    """Return a value as SQL."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_literal(key)}: {_literal(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value).lower()
+
+
+def _text_relation(connection: Any, files: Sequence[str]) -> Any:
     """Tell DuckDB of text files what reading into memory would find: its own guesses rename columns and cut types."""
     layouts = []
     for name in files:
@@ -288,21 +293,35 @@ def _text_settings(files: Sequence[str]) -> dict[str, Any]:
             f"{Path(other).name!r} and {Path(files[0]).name!r} have different headers.",
             "Read files of the same columns together.",
         )
-    settings = {"delim": layout.separator, "decimal_separator": layout.decimal, "quote": '"', "escape": '"'}
-    return {**settings, "header": True, "nullstr": ABSENT, "sample_size": -1}
+    settings: dict[str, Any] = {"delim": layout.separator, "decimal_separator": layout.decimal, "quote": '"'}
+    settings |= {"escape": '"', "header": True, "names": layout.header, "nullstr": ABSENT, "sample_size": -1}
+    relation = _read_csv(connection, files, settings)
+    # DuckDB takes yes and no, t and f for booleans; they are words here.
+    words = {
+        name: "VARCHAR"
+        for place, (name, kind) in enumerate(zip(relation.columns, relation.types))
+        if str(kind) == "BOOLEAN"
+        and {row[place].strip().lower() for row in layout.rows} - {"true", "false", *map(str.lower, ABSENT)}
+    }
+    return _read_csv(connection, files, {**settings, "types": words}) if words else relation
+
+
+def _read_csv(connection: Any, files: Sequence[str], settings: Mapping[str, Any]) -> Any:
+    listed = ", ".join(f"{key} = {_literal(value)}" for key, value in settings.items())
+    return connection.sql(f"FROM read_csv({_literal(files)}, {listed})")
 
 
 def _open_database(path: str) -> Opened:
-    import ibis
+    import duckdb
 
     file, _, table = path.removeprefix("duckdb://").removeprefix("/").partition("::")
     file = file if Path(file).exists() else "/" + file.lstrip("/")
     if not table or not Path(file).exists():
         raise DataError("E106", f"{path!r} names no table of an existing database.", "Write duckdb:///file.db::table.")
     try:
-        connection = ibis.duckdb.connect(file, read_only=True)
-        tables = connection.list_tables()
-    except Exception as error:
+        connection = duckdb.connect(file, read_only=True)
+        tables = [name for (name,) in connection.sql("SELECT table_name FROM information_schema.tables").fetchall()]
+    except duckdb.Error as error:
         raise DataError(
             "E107",
             f"{Path(file).name!r} cannot be opened as a DuckDB database ({first_line(error)}).",
@@ -310,4 +329,5 @@ def _open_database(path: str) -> Opened:
         ) from error
     if table not in tables:
         raise DataError("E106", f"{Path(file).name!r} has no table {table!r}.", f"It has {quote_names(tables)}.")
-    return Opened(f"{Path(file).name}::{table}", "sql", sql=connection.table(table))
+    quoted = table.replace('"', '""')
+    return open_relation(connection.sql(f'FROM "{quoted}"'), f"{Path(file).name}::{table}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,8 @@ from whence.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_NUMBERS = count(1)
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Opened:
         See `whence.data.Dataset`.
     table : pyarrow.Table or None
     sql : ibis.Table or None
-    run : callable or None
+    run : callable
         From an Ibis expression to an Arrow table: the one place where queries leave the library.
     notes : list of str
     keep_native : bool
@@ -39,7 +43,7 @@ class Opened:
     library: str
     table: Any = None
     sql: Any = None
-    run: Callable[[Any], Any] | None = None
+    run: Callable[[Any], Any] = field(default_factory=lambda: fetch)
     notes: list[str] = field(default_factory=list)
     keep_native: bool = False
 
@@ -53,9 +57,7 @@ def open_source(source: Any, names: Sequence[str] | None, lazy: bool | None) -> 
     opened = _open(source, names, lazy)
     if opened.sql is None or lazy is not False:
         return opened
-    from whence.data.sql import fetch
-
-    table = flat((opened.run or fetch)(opened.sql), opened.label)
+    table = flat(opened.run(opened.sql), opened.label)
     return Opened(opened.label, "pyarrow" if isinstance(source, (str, Path)) else "sql", table)
 
 
@@ -74,7 +76,7 @@ def _open(source: Any, names: Sequence[str] | None, lazy: bool | None) -> Opened
         return _open_array(source, names)
     module = type(source).__module__.split(".")[0]
     if module in ("duckdb", "_duckdb"):
-        return _open_relation(source)
+        return open_relation(source, "the DuckDB relation", keep_native=True)
     if module == "ibis":
         return Opened("the Ibis table", "sql", sql=source, keep_native=True)
     if module in ("pandas", "polars") or hasattr(source, "__arrow_c_stream__"):
@@ -141,21 +143,56 @@ def _open_frame(source: Any, module: str) -> Opened:
     return Opened("the table", library, flat(table.drop_columns(index).rename_columns(names)), keep_native=True)
 
 
-def _open_relation(source: Any) -> Opened:
+def open_relation(relation: Any, label: str, notes: Sequence[str] = (), *, keep_native: bool = False) -> Opened:
     """Keep a DuckDB relation where it is: queries are written by Ibis and run on the relation's own connection."""
     import ibis
 
-    alias = "whence_relation"
-    schema = ibis.Schema.from_pyarrow(source.limit(0).to_arrow_table().schema)
+    alias = f"whence_relation_{next(_NUMBERS)}"
+    schema = asked(lambda: relation.limit(0).to_arrow_table()).schema
+    types = {}
+    for field_ in schema:
+        try:
+            types[field_.name] = ibis.dtype(field_.type)
+        except Exception as error:
+            raise no_value(field_.name, field_.type) from error
+    check_names(schema.names, label)
 
     def run(expression: Any) -> pa.Table:
-        from whence.data.sql import asked
-
         query = str(ibis.to_sql(expression, dialect="duckdb"))
-        found = asked(lambda: source.query(alias, query).to_arrow_table())
+        found = asked(lambda: relation.query(alias, query).to_arrow_table())
         return found.cast(expression.as_table().schema().to_pyarrow())
 
-    return Opened("the DuckDB relation", "sql", sql=ibis.table(schema, name=alias), run=run, keep_native=True)
+    sql = ibis.table(ibis.schema(types), name=alias)
+    return Opened(label, "sql", sql=sql, run=run, notes=list(notes), keep_native=keep_native)
+
+
+def fetch(expression: Any) -> pa.Table:
+    """Run a query where its Ibis table is, and return the answer as an Arrow table."""
+
+    def question() -> pa.Table:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Ibis asks DuckDB by a name of its past
+            return expression.to_pyarrow()
+
+    return asked(question)
+
+
+def asked(question: Callable[[], pa.Table]) -> pa.Table:
+    """Return what a database answers; its refusals become one-line errors."""
+    try:
+        return question()
+    except Exception as error:
+        raise DataError(
+            "E109",
+            f"the rows cannot be read where they are ({first_line(error)}).",
+            "Check that the file or connection is still whole, or bring it into memory with wh.read(..., lazy=False).",
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """Return the start of another library's message."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:200].rstrip(".") if lines else type(error).__name__
 
 
 def flat(table: pa.Table, label: str = "the table") -> pa.Table:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from whence.data.kinds import Column, Kind, level_numbers, plain
 from whence.data.memory import MemoryTable, order
 from whence.data.statistics import Codes, Counts, Moments, check_cells, check_scatter, no_moments
-from whence.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -307,24 +306,3 @@ def _centred(values: Any, p: int, sums: Mapping[Any, Sums], keyed: bool) -> Any:
             for i in range(p)
         }
     )
-
-
-def fetch(expression: Any) -> pa.Table:
-    """Run a query where its table is, and return the answer as an Arrow table."""
-    return asked(expression.to_pyarrow)
-
-
-def asked(question: Callable[[], pa.Table]) -> pa.Table:
-    """Return what a database answers; its refusals become one-line errors."""
-    try:
-        return question()
-    except DataError:
-        raise
-    except Exception as error:
-        from whence.data.files import first_line
-
-        raise DataError(
-            "E109",
-            f"the rows cannot be read where they are ({first_line(error)}).",
-            "Check that the file or connection is still whole, or bring it into memory with wh.read(..., lazy=False).",
-        ) from error

@@ -22,7 +22,7 @@ from whence.data.reading import (
     values_of_type,
 )
 from whence.data.sources import Opened, flat, no_value
-from whence.data.sql import Known, SqlTable, fetch
+from whence.data.sql import Known, SqlTable
 from whence.errors import DataError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def read_sql(
     units: Mapping[str, str],
 ) -> Dataset:
     """Describe a table that stays where it is."""
-    run = opened.run or fetch
+    run = opened.run
     check_names(list(opened.sql.columns), opened.label)
     check_keys(kinds, opened.sql.columns, "kinds")
     check_keys(units, opened.sql.columns, "units")
