@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
-from itertools import combinations, product
+from itertools import product
 
 import numpy as np
 
 from whence.data import Dataset, Moments, read, simulate
 from whence.graph import Graph, Knowledge
-from whence.graph.orientation import cpdag_of_dag, topological_order
+from whence.graph.orientation import cpdag_of_dag
 from whence.scores import LocalScore
 
 
@@ -63,15 +62,16 @@ def categories(p: int, n: int, seed: int) -> tuple[dict[str, np.ndarray], np.nda
     return table, codes, codes.max(axis=1).astype(np.int64) + 1
 
 
-def all_dags(p: int) -> Iterator[np.ndarray]:
-    """Yield the adjacency of every DAG on p nodes: 25 on 3, 543 on 4, 29,281 on 5."""
-    pairs = list(combinations(range(p), 2))
-    for directions in product((0, 1, 2), repeat=len(pairs)):
-        adjacency = np.zeros((p, p), dtype=bool)
-        for (i, j), direction in zip(pairs, directions):
-            adjacency[i, j], adjacency[j, i] = direction == 1, direction == 2
-        if topological_order(adjacency) is not None:
-            yield adjacency
+def all_dags(p: int) -> np.ndarray:
+    """Return the adjacency of every DAG on p nodes: 25 on 3, 543 on 4, 29,281 on 5."""
+    i, j = np.triu_indices(p, 1)
+    directions = np.array(list(product((0, 1, 2), repeat=len(i))), dtype=np.int8)
+    graphs = np.zeros((len(directions), p, p), dtype=np.int8)
+    graphs[:, i, j], graphs[:, j, i] = directions == 1, directions == 2
+    walks = graphs
+    for _ in range(p - 1):
+        walks = ((walks @ graphs) > 0).astype(np.int8)
+    return graphs[~walks.any(axis=(1, 2))].astype(bool)  # without a walk of p steps there is no cycle
 
 
 @cache
