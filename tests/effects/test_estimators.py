@@ -12,6 +12,7 @@ from whence.effects.crossfit import cross_fit
 from whence.effects.fitted import Nuisances, Score, median_score
 from whence.effects.iv import reduced_form, two_stage_least_squares
 from whence.effects.mediation import front_door
+from whence.effects.nuisance import fold_labels, predict_means
 from whence.effects.orthogonal import augmented_contrast, partialling_out
 from whence.effects.regression import regression
 from whence.effects.sample import Sample
@@ -250,3 +251,14 @@ def test_a_curved_outcome_is_followed():
     assert effect.parameters["learners"]["outcome"]["learner"] != "linear"
     assert abs(effect.estimate - 1) < 4 * effect.standard_error
     assert effect.standard_error < answer(table, table.data, "regression").standard_error
+
+
+def test_boosted_models_find_no_pattern_in_noise():
+    rng = np.random.default_rng(0)
+    columns, target = rng.normal(size=(2400, 4)), rng.normal(size=2400)
+    folds = fold_labels(2400, 5, rng)
+    predicted = predict_means("boosting", columns, target, folds)
+    assert predicted.var() < 0.02  # of a target with variance one
+    curve = np.sin(3 * columns[:, :1])
+    predicted = predict_means("boosting", columns, 2 * curve[:, 0] + target, folds)
+    assert np.mean((predicted - 2 * curve) ** 2) < 0.15
