@@ -115,7 +115,7 @@ def every_pdag(p):
 
 def test_every_small_partly_directed_graph_is_extended_if_it_can_be():
     seen = {True: 0, False: 0}
-    for graph in [*every_pdag(3), *list(every_pdag(4))[::5]]:
+    for graph in [*every_pdag(3), *list(every_pdag(4))[::8]]:
         expected = truth.consistent_extensions(graph)
         seen[bool(expected)] += 1
         assert set(graph.members()) == set(expected), graph
@@ -124,7 +124,7 @@ def test_every_small_partly_directed_graph_is_extended_if_it_can_be():
         else:
             with pytest.raises(GraphError, match="no consistent extension"):
                 graph.extension()
-    assert min(seen.values()) > 50
+    assert min(seen.values()) > 30
 
 
 def test_members_are_listed_one_by_one_and_no_more_than_asked():

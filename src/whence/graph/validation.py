@@ -97,23 +97,29 @@ def _check_acyclic(names: tuple[str, ...], marks: NDArray[np.int8], kind: str) -
             "Remove one of its edges.",
         )
     if kind == "MAG":
+        _check_ancestral(names, marks, arrows)
+
+
+def _check_ancestral(names: tuple[str, ...], marks: NDArray[np.int8], arrows: NDArray[np.bool_]) -> None:
+    hidden = (marks == Mark.ARROW) & (marks.T == Mark.ARROW)
+    if hidden.any():
         reach = arrows.copy()
-        for k in range(len(names)):
+        for k in np.flatnonzero(arrows.any(axis=0) & arrows.any(axis=1)):  # nodes that a directed path can pass
             reach |= reach[:, [k]] & reach[[k], :]
-        almost = np.argwhere(reach & (marks == Mark.ARROW) & (marks.T == Mark.ARROW))
+        almost = np.argwhere(reach & hidden)
         if almost.size:
             a, b = (names[k] for k in almost[0])
             raise GraphError(
                 "E209", f"{a!r} is an ancestor of {b!r} and yet {a} <-> {b}.", "A MAG allows only one of them."
             )
-        mixed = ((marks == Mark.TAIL) & (marks.T == Mark.TAIL)).any(axis=0) & (marks == Mark.ARROW).any(axis=0)
-        if mixed.any():
-            node = names[int(np.flatnonzero(mixed)[0])]
-            raise GraphError(
-                "E209",
-                f"{node!r} has both an undirected edge and an arrowhead.",
-                "In a MAG an undirected edge stands for selection, which no arrowhead may point at.",
-            )
+    mixed = ((marks == Mark.TAIL) & (marks.T == Mark.TAIL)).any(axis=0) & (marks == Mark.ARROW).any(axis=0)
+    if mixed.any():
+        node = names[int(np.flatnonzero(mixed)[0])]
+        raise GraphError(
+            "E209",
+            f"{node!r} has both an undirected edge and an arrowhead.",
+            "In a MAG an undirected edge stands for selection, which no arrowhead may point at.",
+        )
 
 
 def find_cycle(names: tuple[str, ...], arrows: NDArray[np.bool_]) -> list[str]:
