@@ -16,8 +16,8 @@ Columns = Mapping[str, list[Any]]
 class Constructor:
     """A way to hold a table: from named columns of Python values, None where missing, to something `whence.read` takes.
 
-    ``settings`` go to `whence.read` with it; ``library`` is what the table is known to come from; ``lazy`` tells whether
-    its rows stay where they are.
+    ``settings`` go to `whence.read` with it; ``library`` is what the table is known to come from; ``lazy`` tells
+    whether its rows stay where they are.
     """
 
     name: str

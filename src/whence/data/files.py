@@ -7,7 +7,7 @@ import glob
 import gzip
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -147,8 +147,6 @@ def _read_text(path: Path, notes: list[str]) -> pa.Table:
     import pyarrow.csv as pc
 
     text, encoding = _decode(path, _raw(path))
-    if not text.strip():
-        raise DataError("E101", f"{path.name!r} is empty.", "Check that it was written completely.")
     if encoding != "utf-8":
         notes.append(f"The file is not UTF-8; it was read as {encoding}.")
     layout = layout_of(path, text)
@@ -164,7 +162,7 @@ def _read_text(path: Path, notes: list[str]) -> pa.Table:
     try:
         return pc.read_csv(pa.BufferReader(text.encode()), parse_options=parse, convert_options=convert)
     except pa.ArrowException as error:
-        raise _ragged(path, text, separator, error) from error
+        raise _ragged(path, text.splitlines(keepends=True), separator, error) from error
 
 
 def _raw(path: Path, size: int = -1) -> bytes:
@@ -193,6 +191,8 @@ def _decode(path: Path, raw: bytes) -> tuple[str, str]:
 
 def layout_of(path: Path, text: str) -> Layout:
     """Find separator, decimal sign and header of a text file from its first lines."""
+    if not text.strip():
+        raise DataError("E101", f"{path.name!r} is empty.", "Check that it was written completely.")
     lines = [line for line in text[:_HEAD_BYTES].splitlines(keepends=True) if line.strip()][:50]
     try:
         separator = _separator(lines)
@@ -223,9 +223,10 @@ def _quoted(cell: str) -> str:
     return '"' + cell.strip('"').replace('"', '""') + '"' if "," in cell or '"' in cell else cell
 
 
-def _ragged(path: Path, text: str, separator: str, error: Exception) -> DataError:
+def _ragged(path: Path, lines: Iterable[str], separator: str, error: Exception) -> DataError:
+    """Return the error for text that is no table, with the first line that has another width if there is one."""
     try:
-        rows = csv.reader(text.splitlines(keepends=True), delimiter=separator)
+        rows = csv.reader(lines, delimiter=separator)
         width = len(next(rows, []))
         for row in rows:
             if row and len(row) != width:
@@ -308,7 +309,12 @@ def _text_relation(connection: Any, files: Sequence[str]) -> Any:
 
 def _read_csv(connection: Any, files: Sequence[str], settings: Mapping[str, Any]) -> Any:
     listed = ", ".join(f"{key} = {_literal(value)}" for key, value in settings.items())
-    return connection.sql(f"FROM read_csv({_literal(files)}, {listed})")
+    try:
+        return connection.sql(f"FROM read_csv({_literal(files)}, {listed})")
+    except Exception as error:
+        path = Path(files[0])
+        with gzip.open(path, "rt") if path.suffix.lower() == ".gz" else path.open() as lines:
+            raise _ragged(path, lines, settings["delim"], error) from error
 
 
 def _open_database(path: str) -> Opened:

@@ -166,12 +166,11 @@ class SqlTable:
         return values.filter([values[name].notnull() for name in holes]) if holes else values
 
     def _number(self, column: Column) -> tuple[Any, float]:
-        """Return a column as floats less a typical value, and that value."""
+        """Return a column as floats, and a typical value."""
         value, stored = self._present(column), self.relation[column.name].type()
         levels = column.levels or ()
         if (stored.is_numeric() or stored.is_boolean()) and (column.kind is not Kind.BINARY or set(levels) <= {0, 1}):
-            middle = self._known[column.name].middle
-            return value.cast("float64") - middle, middle
+            return value.cast("float64"), self._known[column.name].middle
         import ibis
 
         numbers = zip(levels, level_numbers(column.kind, levels))
@@ -190,13 +189,12 @@ class SqlTable:
         if key is not None:
             values = values.filter(values[_KEY].notnull())
         values = self._masked(values, columns)
-        shift = np.array([middle for _, middle in numbers])
-        p, keyed = len(columns), key is not None
-        groups = self._sums(values, p, keyed)
+        middle = np.array([middle for _, middle in numbers], dtype=np.float64)
+        groups = self._sums(values, middle)
         if any(sums.far for sums in groups.values()):
-            groups = self._sums(_centred(values, p, groups, keyed), p, keyed, groups)
+            groups = self._sums(values, middle, {level: sums.mean for level, sums in groups.items()})
         names = tuple(column.name for column in columns)
-        return {level: sums.moments(names, shift) for level, sums in groups.items()}
+        return {level: sums.moments(names) for level, sums in groups.items()}
 
     def _masked(self, values: Any, columns: Sequence[Column]) -> Any:
         """Null every value of a row that lacks one, so that sums run over complete rows and the count over all."""
@@ -208,7 +206,12 @@ class SqlTable:
             complete &= values[name].notnull()
         return values.mutate(**{f"v{i}": complete.ifelse(values[f"v{i}"], None) for i in range(len(columns))})
 
-    def _sums(self, values: Any, p: int, keyed: bool, before: Mapping[Any, Sums] | None = None) -> dict[Any, Sums]:
+    def _sums(
+        self, values: Any, middle: NDArray[np.float64], means: Mapping[Any, NDArray[np.float64]] | None = None
+    ) -> dict[Any, Sums]:
+        """Sum shifted values and their products in each group; the shift is the middle, or the group's own mean."""
+        p, keyed = len(middle), _KEY in values.columns
+        values = values.mutate(**{f"v{i}": values[f"v{i}"] - _shift(values, middle, means, i) for i in range(p)})
         wanted = {"rows": values.count(), "n": values["v0"].count() if p else values.count()}
         for i in range(p):
             value = values[f"v{i}"]
@@ -217,12 +220,24 @@ class SqlTable:
             f"p{i}_{j}": (values[f"v{i}"] * values[f"v{j}"]).sum()
             for i, j in combinations_with_replacement(range(p), 2)
         }
-        asked_for = values.group_by(_KEY).aggregate(**wanted) if keyed else values.aggregate(**wanted)
         found = {}
-        for row in self.run(asked_for).to_pylist():
+        for row in self.run(
+            values.group_by(_KEY).aggregate(**wanted) if keyed else values.aggregate(**wanted)
+        ).to_pylist():
             level = plain(row.get(_KEY))
-            found[level] = Sums.of(row, p, before[level].shifted if before else np.zeros(p))
+            found[level] = Sums.of(row, p, middle if means is None else means[level])
         return found
+
+
+def _shift(values: Any, middle: NDArray[np.float64], means: Mapping[Any, NDArray[np.float64]] | None, i: int) -> Any:
+    import ibis
+
+    if means is None:
+        return float(middle[i])
+    if _KEY not in values.columns:
+        return float(means[None][i])
+    key = values[_KEY]
+    return key.cases(*[(ibis.literal(level, type=key.type()), float(mean[i])) for level, mean in means.items()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,8 +248,8 @@ class Sums:
     ----------
     rows, n : int
         Rows of the group, and how many of them are complete.
-    offset : float array, shape (p,)
-        What was taken off the values beside the shift of their column.
+    shift : float array, shape (p,)
+        What was taken off the values.
     total : float array, shape (p,)
     products : float array, shape (p, p)
     constant : bool array, shape (p,)
@@ -243,28 +258,28 @@ class Sums:
 
     rows: int
     n: int
-    offset: NDArray[np.float64]
+    shift: NDArray[np.float64]
     total: NDArray[np.float64]
     products: NDArray[np.float64]
     constant: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], p: int, offset: NDArray[np.float64]) -> Sums:
+    def of(cls, row: Mapping[str, Any], p: int, shift: NDArray[np.float64]) -> Sums:
         """Return the sums that one row of a query's answer holds."""
         n = int(row["n"])
         if not n:
-            return cls(int(row["rows"]), 0, offset, np.zeros(p), np.zeros((p, p)), np.ones(p, dtype=bool))
+            return cls(int(row["rows"]), 0, shift, np.zeros(p), np.zeros((p, p)), np.ones(p, dtype=bool))
         products = np.zeros((p, p))
         for i, j in combinations_with_replacement(range(p), 2):
             products[i, j] = products[j, i] = row[f"p{i}_{j}"]
         constant = np.array([row[f"low{i}"] == row[f"high{i}"] for i in range(p)], dtype=bool)
         total = np.array([n * row[f"low{i}"] if constant[i] else row[f"s{i}"] for i in range(p)], dtype=np.float64)
-        return cls(int(row["rows"]), n, offset, total, products, constant)
+        return cls(int(row["rows"]), n, shift, total, products, constant)
 
     @property
-    def shifted(self) -> NDArray[np.float64]:
-        """The mean less the shift of each column, shape (p,)."""
-        return self.offset + self.total / max(self.n, 1)
+    def mean(self) -> NDArray[np.float64]:
+        """The mean of each column, shape (p,)."""
+        return self.shift + self.total / max(self.n, 1)
 
     @property
     def scatter(self) -> NDArray[np.float64]:
@@ -282,27 +297,10 @@ class Sums:
             off = self.n * (self.total / max(self.n, 1)) ** 2
         return bool(np.any(~self.constant & np.isfinite(off) & (off > _FAR**2 * scatter)))
 
-    def moments(self, names: tuple[str, ...], shift: NDArray[np.float64]) -> Moments:
+    def moments(self, names: tuple[str, ...]) -> Moments:
         """Return mean and covariance."""
         if not self.n:
             return no_moments(names, self.rows)
         scatter = self.scatter
         check_scatter(scatter, names)
-        return Moments(names, self.n, shift + self.shifted, scatter / max(self.n - 1, 1), self.rows)
-
-
-def _centred(values: Any, p: int, sums: Mapping[Any, Sums], keyed: bool) -> Any:
-    """Take each group's own mean, as found by a first query, off its values."""
-    import ibis
-
-    if not keyed:
-        (only,) = sums.values()
-        return values.mutate(**{f"v{i}": values[f"v{i}"] - float(only.shifted[i]) for i in range(p)})
-    key = values[_KEY]
-    levels = [ibis.literal(level, type=key.type()) for level in sums]
-    return values.mutate(
-        **{
-            f"v{i}": values[f"v{i}"] - key.cases(*[(at, float(s.shifted[i])) for at, s in zip(levels, sums.values())])
-            for i in range(p)
-        }
-    )
+        return Moments(names, self.n, self.mean, scatter / max(self.n - 1, 1), self.rows)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SAMPLE_ROWS = 10_000
-# Distinct values are counted among the values whose hash falls into a slice: all copies of a value fall into the same.
+# Beyond so many rows distinct values are counted in a slice of their hashes, into which all copies of a value fall or
+# none: exact for a value that repeats as often as the others, blind to a single one that repeats outside the slice.
 SLICE_ROWS = 1_000_000
 MOST_LEVELS = 10_000
 # Up to so many different values in the sample are compared with all rows, which tells exactly if there are more.
@@ -185,7 +186,7 @@ def _questions(value: Any, look: Look, rows: int) -> dict[str, Any]:
     if kind.is_numeric():
         asked |= {"low": value.min().cast("float64"), "high": value.max().cast("float64")}
     if kind.is_floating() and look.whole:
-        asked["broken"] = (value != value.floor()).sum()
+        asked["broken"] = (value % 1 != 0).sum()
     if look.distinct <= _FEW:
         seen = [ibis.literal(one, type=kind) for one in look.few]
         asked["others"] = value.notin(seen).sum() if seen else value.count()
@@ -209,7 +210,8 @@ def _facts(name: str, look: Look, answer: Mapping[str, Any], relation: Any, run:
         distinct = len(some)
     if distinct > _FEW and look.count:
         parts = -(-rows // SLICE_ROWS)
-        everywhere = present if answer["part"] == answer["distinct"] else min(answer["distinct"] * parts, present - 1)
+        unique = answer["part"] == answer["distinct"] > 0
+        everywhere = present if unique else min(answer["distinct"] * parts, present - 1)
         distinct = answer["distinct"] if parts == 1 else max(distinct, everywhere)
     return Facts(storage, present, distinct, whole, float(answer["low"] or 0.0), look.sample)
 
