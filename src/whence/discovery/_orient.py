@@ -117,7 +117,8 @@ def _colliders(
     owner = np.repeat(np.arange(len(pairs)), np.diff(mids.start))
     a, c = pairs[owner].T if len(owner) else np.zeros((2, 0), np.int64)
     b = mids.nodes
-    chosen = (share < 0.5) & ~forbidden[a, b] & ~forbidden[c, b]
+    seldom = share < 0.5 if rule == "majority" else share == 0.0
+    chosen = seldom & ~forbidden[a, b] & ~forbidden[c, b]
     order = np.lexsort((statistic[owner], -sets[owner], share))
     order = order[chosen[order]]
     return np.column_stack([a, b, c])[order].astype(np.int64).reshape(-1, 3), tests
