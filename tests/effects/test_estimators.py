@@ -258,7 +258,7 @@ def test_boosted_models_find_no_pattern_in_noise():
     columns, target = rng.normal(size=(2400, 4)), rng.normal(size=2400)
     folds = fold_labels(2400, 5, rng)
     predicted = predict_means("boosting", columns, target, folds)
-    assert predicted.var() < 0.02  # of a target with variance one
-    curve = np.sin(3 * columns[:, :1])
-    predicted = predict_means("boosting", columns, 2 * curve[:, 0] + target, folds)
-    assert np.mean((predicted - 2 * curve) ** 2) < 0.15
+    assert predicted.var() < 0.02  # of a target with variance one; trees that go on reach 0.05
+    curve = 2 * np.sin(3 * columns[:, :1])
+    predicted = predict_means("boosting", columns, curve[:, 0] + target, folds)
+    assert np.mean((predicted - curve) ** 2) < 0.1 * curve.var()  # and still follow a curve

@@ -171,13 +171,11 @@ def test_noise_to_adjust_for_moves_no_boosted_estimate():
     rng = np.random.default_rng(4)
     n = 2500
     a, b, c = rng.integers(0, 2, size=(3, n))
-    dose = (a ^ b) + (b ^ c) + rng.normal(size=n)  # only trees find this
+    dose = 2 * (a & b) - 2 * (b & c) + rng.normal(size=n)  # no sum of functions of one column
     data = {"a": a, "b": b, "c": c, "dose": dose, "y": dose + a + b + rng.normal(size=n)}
     effect = estimate(data, None, "dose", "y", adjustment=["a", "b", "c"])
     assert effect.fitted.parameters["learners"]["treatment"]["learner"] == "boosting"
     assert abs(effect.estimate - 1) < 3 * effect.standard_error
-    moved = [
-        refute(effect, data, checks=["random-common-cause"], random_state=seed).refutations[0].statistic
-        for seed in range(4)
-    ]
-    assert max(moved) < 0.3
+    for seed in range(4):
+        check = refute(effect, data, checks=["random-common-cause"], random_state=seed).refutations[0]
+        assert check.passed, check.sentence

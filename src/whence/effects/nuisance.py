@@ -276,13 +276,13 @@ def _event_probability(model: Any, columns: Array, target: Array, new: Array) ->
 # Rounds stop where held-out rows gain nothing more: trees that go on fit noise, and noise in the prediction of a
 # treatment pulls the estimated slope towards zero.
 _BOOSTING: dict[str, Any] = {
-    "max_iter": 200,
+    "max_iter": 300,
     "learning_rate": 0.08,
-    "max_leaf_nodes": 15,
-    "min_samples_leaf": 20,
+    "max_leaf_nodes": 8,
+    "min_samples_leaf": 60,
     "early_stopping": True,
     "validation_fraction": 0.15,
-    "n_iter_no_change": 10,
+    "n_iter_no_change": 15,
     "random_state": 0,
 }
 
