@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from tests.cli.bad_input import good_table, run, write_csv
+from whence.cli.files import read_graph, write_graph
+from whence.errors import DataError, GraphError, ParameterError
+from whence.graph import Graph
 
 
 def whence(*arguments, cwd):
@@ -37,15 +41,49 @@ def test_analyze_prints_one_json_object(table, tmp_path):
     assert (tmp_path / payload["report"]).read_text().startswith("<!doctype html>")
 
 
-def test_not_identified_is_exit_code_3(tmp_path):
+def test_not_identified_is_exit_code_3(table, tmp_path):
+    graph = Graph.from_edges(["dose -> cure", "dose <-> cure", "age -> cure"], kind="ADMG")
+    (tmp_path / "graph.dagitty").write_text(graph.to_dagitty())
+    asked = ["--treatment", "dose", "--outcome", "cure", "--graph", "graph.dagitty"]
+    finished = whence("estimate", str(table), *asked, cwd=tmp_path)
+    assert finished.returncode == 3
+    assert finished.stdout == ""
+    assert "not identified" in finished.stderr
+    assert len(finished.stderr.strip().splitlines()) == 1
+
+
+def test_a_direction_that_is_ruled_out_is_an_effect_of_zero(tmp_path):
     rng = np.random.default_rng(0)
     dose = rng.normal(size=300)
     path = write_csv(tmp_path / "two.csv", {"dose": dose.tolist(), "cure": (dose + rng.normal(size=300)).tolist()})
     finished = run(
         [str(path), "--treatment", "dose", "--outcome", "cure", "--require", "cure -> dose", "--json"], tmp_path
     )
-    assert finished.returncode in (0, 3)
-    assert "identified" in json.loads(finished.stdout)["effect"]
+    assert finished.returncode == 0, finished.stderr
+    effect = json.loads(finished.stdout)["effect"]
+    assert (effect["estimate"], effect["interval"]) == (0.0, [0.0, 0.0])
+
+
+@pytest.mark.parametrize("ending", [".dot", ".gml", ".json", ".dagitty", ".txt"])
+def test_a_graph_is_read_in_every_format_it_is_written_in(ending, tmp_path):
+    graph = Graph.from_edges(["age -> dose", "age -> cure", "dose -> cure"])
+    path = str(tmp_path / f"graph{ending}")
+    write_graph(SimpleNamespace(graph=graph, confidence=None), path)
+    assert read_graph(path) == graph
+
+
+def test_a_graph_file_that_cannot_be_read_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "graph.json").write_text('{"nodes": [\n"a",,]}')
+    with pytest.raises(GraphError, match="line 2"):
+        read_graph(str(tmp_path / "graph.json"))
+    (tmp_path / "graph.dot").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match=r"graph\.dot.*not text"):
+        read_graph(str(tmp_path / "graph.dot"))
+    with pytest.raises(DataError, match="absent"):
+        read_graph(str(tmp_path / "absent.dot"))
+    (tmp_path / "graph.xml").write_text("<graph/>")
+    with pytest.raises(ParameterError, match=r"\.xml"):
+        read_graph(str(tmp_path / "graph.xml"))
 
 
 @pytest.mark.parametrize("command", ["profile", "discover"])

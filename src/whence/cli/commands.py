@@ -149,7 +149,7 @@ def estimate(
     example: Example = None,
     treatment: Treatment = None,
     outcome: Outcome = None,
-    graph: Annotated[str | None, typer.Option(help="A graph file: DAGitty, Tetrad text or JSON.")] = None,
+    graph: Annotated[str | None, typer.Option(help="A graph file: .dot .gml .json .dagitty .txt (Tetrad)")] = None,
     adjust: Annotated[str | None, typer.Option(help="Adjustment set: 'age,sex'; 'none' for none.")] = None,
     method: Annotated[str, typer.Option(help="An estimator from `whence methods`, or auto.")] = "auto",
     population: Annotated[str, typer.Option(help="all, treated or overlap.")] = "all",

@@ -6,14 +6,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from whence.errors import DataError, ParameterError
+from whence.errors import DataError, GraphError, ParameterError
 from whence.graph import Graph
 from whence.results import write_atomically
 
 if TYPE_CHECKING:
     from whence.discovery import DiscoveryResult
 
-_ENDINGS = ".svg, .dot, .gml, .json, .dagitty or .txt (Tetrad)"
+_READABLE = ".dot, .gml, .json, .dagitty or .txt (Tetrad)"
+_WRITABLE = f".svg, {_READABLE}"
 
 
 def write_graph(result: DiscoveryResult, path: str) -> Path:
@@ -29,12 +30,12 @@ def write_graph(result: DiscoveryResult, path: str) -> Path:
     }
     ending = Path(path).suffix.lower()
     if ending not in writers:
-        raise ParameterError("E339", f"no graph format ends in {ending!r}.", f"Use {_ENDINGS}.")
+        raise ParameterError("E339", f"no graph format ends in {ending!r}.", f"Use {_WRITABLE}.")
     return write_atomically(path, writers[ending]())
 
 
 def read_graph(path: str) -> Graph:
-    """Read a graph from a JSON, DAGitty or Tetrad text file.
+    """Read a graph from a DOT, GML, JSON, DAGitty or Tetrad text file, by its ending.
 
     Raises
     ------
@@ -45,9 +46,28 @@ def read_graph(path: str) -> Graph:
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError("E339", f"cannot read the graph file {path!r}: {error.strerror}.", "Check the path.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise DataError("E339", f"cannot read the graph file {path!r}: {why}.", f"Use {_READABLE}.") from error
+    readers = {
+        ".dot": Graph.from_dot,
+        ".gv": Graph.from_dot,
+        ".gml": Graph.from_gml,
+        ".json": _from_json,
+        ".txt": Graph.from_tetrad,
+        ".dagitty": Graph.from_dagitty,
+    }
     ending = Path(path).suffix.lower()
-    if ending == ".json":
-        return Graph.from_dict(json.loads(text))
-    return Graph.from_tetrad(text) if ending == ".txt" else Graph.from_dagitty(text)
+    if ending not in readers:
+        raise ParameterError("E339", f"no graph format ends in {ending!r}.", f"Use {_READABLE}.")
+    return readers[ending](text)
+
+
+def _from_json(text: str) -> Graph:
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise GraphError(
+            "E214", f"line {error.lineno} of the graph is not JSON: {error.msg}.", "Write it with graph.to_dict()."
+        ) from error
+    return Graph.from_dict(document)
