@@ -138,6 +138,14 @@ def test_a_table_of_counts_too_large_for_memory_is_refused(place):
     assert table.counts(table.names[:2]).table.sum() == 2000
 
 
+@PLACES
+def test_no_columns_use_all_rows(place):
+    table = read(where(place, {"x": [0.5, 1.5, 2.5], "g": ["a", "b", "a"]}))
+    assert table.moments([]).n == 3
+    assert table.counts([]).table == 3
+    assert {level: moments.n for level, moments in table.moments([], by="g").items()} == {"a": 2, "b": 1}
+
+
 def test_blocks_pooled_are_the_whole():
     rng = np.random.default_rng(4)
     values = rng.normal(size=(500, 3)) @ rng.normal(size=(3, 3)) + 1e6

@@ -115,6 +115,8 @@ class SqlTable:
 
     def counts(self, columns: Sequence[Column]) -> Counts:
         """Return a contingency table, by one GROUP BY."""
+        if not columns:
+            return Counts((), (), np.array(self._rows, dtype=np.int64), self._rows)
         names = [column.name for column in columns]
         values = self.relation.select(**{f"k{i}": self._present(column) for i, column in enumerate(columns)})
         kept = self._without_missing(values, columns, "k")
@@ -182,6 +184,8 @@ class SqlTable:
 
         A second query runs only if a group lies so far from the shift that its digits were lost.
         """
+        if not columns and key is None:
+            return {None: Moments((), self._rows, np.zeros(0), np.zeros((0, 0)), self._rows)}
         numbers = [self._number(column) for column in columns]
         values = self.relation.select(
             **{f"v{i}": value for i, (value, _) in enumerate(numbers)}, **({} if key is None else {_KEY: key})
