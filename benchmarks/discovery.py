@@ -1,7 +1,8 @@
 """Searches against the peers: seconds, ratio, and whether the graphs are equal, side by side in one run.
 
 Each run is a process of its own with one thread, compiled and imported before the clock starts, stopped after a limit.
-Writes ``results/discovery.json``.
+Beside the cells: in how many of 20 small tables a peer's graph is identical, what the first call in a fresh process
+costs, and how accurate the default settings are against fixed ones. Writes ``results/discovery.json``.
 
     python -m benchmarks.discovery --limit 60 --method pc
 """
@@ -13,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,13 +23,24 @@ from typing import Any
 import numpy as np
 from reproductions import machine
 
-from benchmarks.discovery_contenders import CELLS, CONTENDERS, Cell
-from whence.data import simulate
+from benchmarks.discovery_contenders import CELLS, CONTENDERS, NETWORKS, Cell
+from whence.data import read, simulate
+from whence.graph import Graph
+from whence.graph.metrics import arrowhead_scores, shd, skeleton_scores
+from whence.registry import lookup
 from whence.results import write_json
 
 RESULTS = Path(__file__).parent / "results" / "discovery.json"
 PACKAGES = ("whence", "causal-learn", "lingam", "antecedent", "numpy", "scipy", "numba")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+AGREEMENT_CASES = 20
+# Rows, columns and tables of the accuracy figures; each on graphs of average degree 2 and 4.
+ACCURACY = ((200, 10, 20), (200, 100, 4), (1000, 10, 20), (1000, 100, 4), (1000, 300, 2), (10_000, 100, 4))
+SETTINGS: dict[str, dict[str, dict[str, float]]] = {
+    "pc": {"default": {}, "alpha 0.01": {"alpha": 0.01}, "alpha 0.05": {"alpha": 0.05}},
+    "ges": {"default": {}, "plain BIC": {"per_edge": 0}, "4 times BIC": {"per_edge": 0, "penalty": 4}},
+    "boss": {"default": {}, "plain BIC": {"per_edge": 0}},
+}
 
 
 def main() -> None:
@@ -35,11 +48,22 @@ def main() -> None:
     if options.run is not None:
         print(json.dumps(run_once(**json.loads(options.run))))
         return
-    rows = []
+    if options.first_call is not None:
+        print(json.dumps(first_call(options.first_call)))
+        return
+    rows, agreement, cold, accurate = [], [], [], []
+    for method in dict.fromkeys(cell.method for cell in CELLS):
+        if options.method in (None, method):
+            agreement += list(agreements(method))
+            cold += list(cold_starts(method))
     for cell in CELLS:
         if options.method in (None, cell.method):
             rows += list(run_cell(cell, options.limit, options.largest))
-    write_json(RESULTS if options.out is None else options.out, {**provenance(options.limit), "rows": rows})
+    for method in SETTINGS:
+        if options.method in (None, method):
+            accurate += list(accuracy(method, options.largest))
+    found = {"rows": rows, "agreement": agreement, "cold_start": cold, "accuracy": accurate}
+    write_json(RESULTS if options.out is None else options.out, {**provenance(options.limit), **found})
 
 
 def arguments() -> argparse.Namespace:
@@ -49,6 +73,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--largest", type=int, default=10**6, help="only up to this many columns")
     parser.add_argument("--out", type=Path, help="another file for the results")
     parser.add_argument("--run", help=argparse.SUPPRESS)
+    parser.add_argument("--first-call", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -64,10 +89,9 @@ def run_cell(cell: Cell, limit: float, largest: int):
                 if "seconds" not in found[library]:
                     stopped.add(library)
         ours = found.get("whence", {})
+        label = NETWORKS[p] if cell.kind == "network" else cell.label
         for library, row in found.items():
-            yield tell(
-                {"method": cell.method, "data": cell.label, "p": p, "n": cell.rows, "library": library}, row, ours
-            )
+            yield tell({"method": cell.method, "data": label, "p": p, "n": cell.rows, "library": library}, row, ours)
 
 
 def tell(key: dict[str, Any], row: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
@@ -80,20 +104,30 @@ def tell(key: dict[str, Any], row: dict[str, Any], ours: dict[str, Any]) -> dict
         different = np.triu((theirs != mine) | (theirs.T != mine.T), k=1)
         row["pairs_that_differ"] = int(different.sum())
         row["same_skeleton"] = bool(((theirs != 0) == (mine != 0)).all())
-        row["ratio"] = round(row["seconds"] / ours["seconds"], 1)
-    full = {**key, **row}
-    print(" ".join(f"{name}={value}" for name, value in full.items()), flush=True)
-    return full
+        row["ratio"] = round(row["cpu_seconds"] / ours["cpu_seconds"], 1)
+    return say({**key, **row})
+
+
+def say(row: dict[str, Any]) -> dict[str, Any]:
+    print(" ".join(f"{name}={value}" for name, value in row.items()), flush=True)
+    return row
 
 
 def in_process(cell: Cell, library: str, p: int, limit: float) -> dict[str, Any]:
     """Run one contender on one size in a fresh process."""
     task = {"cell": CELLS.index(cell), "library": library, "p": p}
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.discovery", "--run", json.dumps(task)]
+    # Import and compilation are not counted, so the process may take a while longer than the limit.
+    return in_fresh_process("--run", json.dumps(task), limit=limit, allowance=60.0)
+
+
+def in_fresh_process(
+    *options: str, limit: float, allowance: float = 0.0, environment: dict[str, str] | None = None
+) -> dict[str, Any]:
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.discovery", *options]
+    settings = {**os.environ, **ONE_THREAD, **(environment or {})}
     try:
-        # Import and compilation are not counted, so the process may take a while longer than the limit.
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=limit + 60, env={**os.environ, **ONE_THREAD}, check=False
+            command, capture_output=True, text=True, timeout=limit + allowance, env=settings, check=False
         )
     except subprocess.TimeoutExpired:
         return {"stopped": f"after {limit:.0f} s"}
@@ -107,8 +141,8 @@ def run_once(cell: int, library: str, p: int) -> dict[str, Any]:
     """Time one contender: the best of three below a second, else once."""
     spec = CELLS[cell]
     contender = CONTENDERS[spec.method, library]
-    contender(sample(spec, 5))
-    values = sample(spec, p)
+    contender(spec.sample(min(spec.columns[0], 8)))
+    values = spec.sample(p)
     best: dict[str, Any] = {}
     for _ in range(3):
         wall, cpu = time.perf_counter(), time.process_time()
@@ -121,11 +155,80 @@ def run_once(cell: int, library: str, p: int) -> dict[str, Any]:
     return best
 
 
-def sample(cell: Cell, p: int) -> np.ndarray:
-    structure = simulate.random_dag(p, degree=cell.degree, kind=cell.kind, random_state=p)
-    return simulate.linear_scm(
-        structure, cell.rows, weights=(0.3, 0.9), noise=cell.noise, noise_scale=(0.7, 1.3), random_state=p
+def agreements(method: str):
+    """Yield for each peer in how many small tables its graph is identical to ours, and its skeleton."""
+    spec = next(cell for cell in CELLS if cell.method == method)
+    for library in (library for name, library in CONTENDERS if name == method and library != "whence"):
+        row = {"method": method, "library": library, "cases": AGREEMENT_CASES, "identical": 0, "same_skeleton": 0}
+        try:
+            for seed in range(AGREEMENT_CASES):
+                values = spec.sample(min(spec.columns[0], 8), seed)
+                mine, theirs = (CONTENDERS[method, name](values) for name in ("whence", library))
+                row["identical"] += bool(np.array_equal(mine, theirs))
+                row["same_skeleton"] += bool(np.array_equal(mine != 0, theirs != 0))
+        except Exception as error:  # a peer that is not there, or refuses
+            row["failed"] = str(error)[:200]
+        yield say(row)
+
+
+def cold_starts(method: str):
+    """Yield what the first call in a fresh process costs, with no compiled kernels on disk and with them there."""
+    with tempfile.TemporaryDirectory() as folder:
+        for cache in ("empty", "warm"):
+            row = in_fresh_process("--first-call", method, limit=600, environment={"NUMBA_CACHE_DIR": folder})
+            yield say({"method": method, "cache": cache, **row})
+
+
+def first_call(method: str) -> dict[str, Any]:
+    """Time two calls of a method: the first imports its modules and compiles its kernels, or loads them."""
+    cell = next(cell for cell in CELLS if cell.method == method)
+    values = cell.sample(cell.columns[0])
+    seconds = []
+    for _ in range(2):
+        wall = time.perf_counter()
+        CONTENDERS[method, "whence"](values)
+        seconds.append(time.perf_counter() - wall)
+    return {"seconds": round(seconds[0], 3), "second_call": round(seconds[1], 3)}
+
+
+def accuracy(method: str, largest: int):
+    """Yield mean skeleton F1, F1 of the class's arrowheads and distance of settings of one method."""
+    for degree in (2.0, 4.0):
+        for n, p, tables in ACCURACY:
+            if p > largest:
+                continue
+            drawn = [_with_truth(n, p, degree, seed) for seed in range(tables)]
+            for name, settings in SETTINGS[method].items():
+                figures = []
+                for truth, data in drawn:
+                    graph = lookup("search", method)(**settings).fit(data).graph
+                    figures.append(
+                        (skeleton_scores(truth, graph).f1, arrowhead_scores(truth, graph).f1, shd(truth, graph))
+                    )
+                skeleton, arrows, distance = np.mean(figures, axis=0)
+                yield say(
+                    {
+                        "method": method,
+                        "setting": name,
+                        "degree": degree,
+                        "n": n,
+                        "p": p,
+                        "tables": tables,
+                        "skeleton_f1": round(float(skeleton), 3),
+                        "arrowhead_f1": round(float(arrows), 3),
+                        "shd": round(float(distance), 1),
+                    }
+                )
+
+
+def _with_truth(n: int, p: int, degree: float, seed: int):
+    """Return a random class of graphs and rows of a linear Gaussian model on one of its members."""
+    structure = simulate.random_dag(p, degree=degree, random_state=1000 * p + seed)
+    values = simulate.linear_scm(
+        structure, n, weights=(0.3, 0.9), noise_scale=(0.7, 1.3), random_state=1000 * p + seed
     ).values
+    names = [f"X{k}" for k in range(p)]
+    return Graph.from_adjacency(names, structure).to_cpdag(), read(values, names=names)
 
 
 def provenance(limit: float) -> dict[str, Any]:

@@ -6,21 +6,29 @@ it in `CELLS`. ``marks[i, j]`` is the mark at j's end: 1 tail, 2 arrowhead, 0 no
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from whence.data import Dataset, read, simulate
+from whence.data.examples import network
+
+Values = NDArray[np.float64]
 Marks = NDArray[np.int8]
-Contender = Callable[[NDArray[np.float64]], Marks]
+Contender = Callable[[Values], Marks]
 
 ALPHA = 0.01
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One sort of data for one method; every contender of the method runs on each size, largest last."""
+    """One sort of data for one method; every contender of the method runs on each size, largest last.
+
+    ``kind`` is a kind of random graph, or ``network``, whose columns are those of a known network of that size.
+    """
 
     method: str
     label: str
@@ -30,24 +38,103 @@ class Cell:
     kind: str = "erdos-renyi"
     noise: str = "gaussian"
 
+    def sample(self, p: int, seed: int | None = None) -> Values:
+        """Draw a table with p columns, codes for a network."""
+        seed = p if seed is None else seed
+        if self.kind == "network":
+            coded = network(NETWORKS[p]).sample(self.rows, seed).codes()
+            varies = coded.codes.max(axis=0) > coded.codes.min(axis=0)
+            return coded.codes[:, varies].astype(np.float64)
+        structure = simulate.random_dag(p, degree=self.degree, kind=self.kind, random_state=seed)  # type: ignore[arg-type]
+        return simulate.linear_scm(
+            structure, self.rows, weights=(0.3, 0.9), noise=self.noise, noise_scale=(0.7, 1.3), random_state=seed
+        ).values
 
-def pc_whence(values: NDArray[np.float64]) -> Marks:
+
+def as_categories(codes: NDArray[np.float64]) -> Dataset:
+    """Return codes, shape (n, p), as a table of categories named X0, X1, ..."""
+    return read({f"X{k}": np.array([f"v{int(v)}" for v in column]) for k, column in enumerate(codes.T)})
+
+
+def pc_whence(values: Values) -> Marks:
     from whence.discovery import PC
 
-    return PC(alpha=ALPHA, collider="level").fit(values).graph.marks
+    return PC(alpha=ALPHA, collider="sepset").fit(values).graph.marks
 
 
-def pc_causal_learn(values: NDArray[np.float64]) -> Marks:
+def pc_causal_learn(values: Values) -> Marks:
     from causallearn.search.ConstraintBased.PC import pc
 
     return from_causal_learn(pc(values, alpha=ALPHA, indep_test="fisherz", show_progress=False).G.graph)
 
 
-def pc_antecedent(values: NDArray[np.float64]) -> Marks:
+def pc_antecedent(values: Values) -> Marks:
     from antecedent.discovery import PC
 
     search = PC(alpha=ALPHA, fdr=False, max_cond_size=values.shape[1])
     return from_antecedent(search.run(named(values)), values.shape[1])
+
+
+def pc_discrete_whence(values: Values) -> Marks:
+    from whence.discovery import PC
+
+    return PC(alpha=ALPHA, test="chi-square", collider="sepset").fit(as_categories(values)).graph.marks
+
+
+def pc_discrete_causal_learn(values: Values) -> Marks:
+    from causallearn.search.ConstraintBased.PC import pc
+
+    return from_causal_learn(pc(values, alpha=ALPHA, indep_test="chisq", show_progress=False).G.graph)
+
+
+def ges_whence(values: Values) -> Marks:
+    from whence.discovery import GES
+
+    return GES(per_edge=0).fit(values).graph.marks
+
+
+def ges_causal_learn(values: Values) -> Marks:
+    from causallearn.search.ScoreBased.GES import ges
+
+    return from_causal_learn(ges(values)["G"].graph)  # lambda 1/2 per log n is the BIC
+
+
+def ges_antecedent(values: Values) -> Marks:
+    from antecedent.discovery import GES
+
+    return from_antecedent(GES().run(named(values)), values.shape[1])
+
+
+def boss_whence(values: Values) -> Marks:
+    from whence.discovery import BOSS
+
+    return BOSS(per_edge=0).fit(values).graph.marks
+
+
+def boss_causal_learn(values: Values) -> Marks:
+    from causallearn.search.PermutationBased.BOSS import boss
+
+    random.seed(0)  # it shuffles with the global generator
+    return from_causal_learn(boss(values, parameters={"lambda_value": 0.5}, verbose=False).graph)
+
+
+def lingam_whence(values: Values) -> Marks:
+    from whence.discovery import DirectLiNGAM
+
+    order = DirectLiNGAM().fit(values).details["causal_order"]
+    return from_order([int(name[1:]) for name in order])
+
+
+def lingam_lingam(values: Values) -> Marks:
+    from lingam import DirectLiNGAM
+
+    return from_order(DirectLiNGAM().fit(values).causal_order_)
+
+
+def from_order(order: list[int]) -> Marks:
+    """Return the complete graph of a causal order, so that two orders are equal where their marks are."""
+    place = np.argsort(order)
+    return np.where(place[:, None] < place[None, :], 2, np.where(place[:, None] > place[None, :], 1, 0)).astype(np.int8)
 
 
 def from_causal_learn(matrix: NDArray[np.int64]) -> Marks:
@@ -58,14 +145,14 @@ def from_causal_learn(matrix: NDArray[np.int64]) -> Marks:
 def from_antecedent(result: object, p: int) -> Marks:
     """Translate antecedent's edges between columns named ``X0 .. Xp-1``."""
     marks = np.zeros((p, p), dtype=np.int8)
-    code = {"tail": 1, "arrow": 2}
+    code = {"tail": 1, "arrow": 2, "conflict": 3}  # a conflict is what ours never returns: marked so as to differ
     for edge in result.graph_edges:  # type: ignore[attr-defined]
         i, j = int(edge.source[1:]), int(edge.target[1:])
         marks[i, j], marks[j, i] = code[edge.at_target], code[edge.at_source]
     return marks
 
 
-def named(values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def named(values: Values) -> dict[str, Values]:
     return {f"X{column}": np.ascontiguousarray(values[:, column]) for column in range(values.shape[1])}
 
 
@@ -73,12 +160,28 @@ CONTENDERS: dict[tuple[str, str], Contender] = {
     ("pc", "whence"): pc_whence,
     ("pc", "causal-learn"): pc_causal_learn,
     ("pc", "antecedent"): pc_antecedent,
+    ("pc-discrete", "whence"): pc_discrete_whence,
+    ("pc-discrete", "causal-learn"): pc_discrete_causal_learn,
+    ("ges", "whence"): ges_whence,
+    ("ges", "causal-learn"): ges_causal_learn,
+    ("ges", "antecedent"): ges_antecedent,
+    ("boss", "whence"): boss_whence,
+    ("boss", "causal-learn"): boss_causal_learn,
+    ("direct-lingam", "whence"): lingam_whence,
+    ("direct-lingam", "lingam"): lingam_lingam,
 }
 
+NETWORKS = {8: "asia", 37: "alarm", 70: "hepar2", 223: "andes"}
 SIZES = (20, 50, 100, 200, 500, 1000)
 CELLS = (
     Cell("pc", "er2", SIZES),
     Cell("pc", "er4", SIZES, degree=4.0),
     Cell("pc", "er2-10k", SIZES, rows=10_000),
     Cell("pc", "sf4", (20, 50, 100, 200), degree=4.0, kind="scale-free"),
+    Cell("pc-discrete", "networks", tuple(NETWORKS), kind="network"),
+    Cell("ges", "er2", SIZES),
+    Cell("ges", "er4", (20, 50, 100, 200), degree=4.0),
+    Cell("boss", "er2", SIZES),
+    Cell("boss", "er4", (20, 50, 100, 200), degree=4.0),
+    Cell("direct-lingam", "laplace", (20, 50, 100, 200), noise="laplace"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
@@ -22,7 +22,8 @@ from tests.discovery.truth import (
 )
 from whence.data import read, simulate
 from whence.discovery import BOSS, GES, DiscoveryResult
-from whence.discovery.boss import order_within, precedence, start_order
+from whence.discovery._common import order_within, precedence
+from whence.discovery.boss import start_order
 from whence.errors import ParameterError
 from whence.graph import Graph, Knowledge
 from whence.graph.orientation import cpdag_of_dag, extension
@@ -88,6 +89,22 @@ def test_the_best_of_all_orders_is_found_with_restarts(kind):
         assert max(orders) - 1e-8 <= found <= best + 1e-8
         best_of_all += found > best - 1e-8
     assert best_of_all >= 24
+
+
+def test_the_best_of_the_orders_of_seven_columns_is_found_with_restarts():
+    for seed in range(8):
+        _, data = linear_rows(7, 300, seed, degree=3.0)
+        score = plain_bic(data)
+        # Over sets instead of orders: the best order of a set ends in one of its columns.
+        best = {frozenset(): 0.0}
+        for size in range(1, 8):
+            for columns in map(frozenset, combinations(range(7), size)):
+                best[columns] = max(
+                    best[columns - {last}] + grown_and_shrunk(score, last, tuple(sorted(columns - {last})))
+                    for last in columns
+                )
+        found = BOSS(per_edge=0, restarts=10).fit(data).details["score"]
+        assert found >= best[frozenset(range(7))] - 1e-6
 
 
 def test_with_knowledge_the_best_of_all_graphs_that_keep_to_it_is_found():

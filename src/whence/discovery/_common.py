@@ -239,6 +239,36 @@ def knowledge_arrays(
     return known.for_names(names)
 
 
+def precedence(names: tuple[str, ...], knowledge: Knowledge | None, required: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which column must stand before which in any order that keeps to the knowledge, transitively.
+
+    Required edges, tiers, roots and leaves say so. A forbidden edge does not: what it forbids is one edge, not a path.
+    """
+    before = required.copy()
+    if knowledge is not None:
+        tier = {name: k for k, group in enumerate(knowledge.tiers) for name in group}
+        rank = [tier.get(name) for name in names]
+        for i, a in enumerate(rank):
+            for j, b in enumerate(rank):
+                before[i, j] |= a is not None and b is not None and a < b
+        roots, leaves = ([name in group for name in names] for group in (knowledge.roots, knowledge.leaves))
+        before |= np.outer(roots, np.logical_not(roots)) | np.outer(np.logical_not(leaves), leaves)
+    for k in range(len(names)):
+        before |= np.outer(before[:, k], before[k])
+    return before
+
+
+def order_within(before: NDArray[np.bool_], wish: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the columns in the wished order, as far as what must stand before what allows."""
+    left = list(wish)
+    order = []
+    while left:
+        free = next(node for node in left if not before[left, node].any())
+        order.append(free)
+        left.remove(free)
+    return np.array(order, dtype=np.int64)
+
+
 def dependent_columns(correlation: NDArray[np.float64], names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the columns that are linear functions of the others, by a pivoted Cholesky factor; () at full rank."""
     _, pivots, rank, _ = dpstrf(correlation, tol=1e-10)

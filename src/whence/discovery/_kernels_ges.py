@@ -161,7 +161,7 @@ def _apply_insert(marks, near, degree, source, target, clique):  # type: ignore[
 
 
 @kernel(f"float64({_SCORE}, {_GRAPH}, boolean[:,::1], boolean, int64, int8[:,::1], int8[:,:,::1], int64[::1])")
-def _forward(  # type: ignore[no-untyped-def]
+def insert_edges(  # type: ignore[no-untyped-def]
     mode,
     correlation,
     codes,
@@ -180,7 +180,11 @@ def _forward(  # type: ignore[no-untyped-def]
     scratch,
     steps,
 ):
-    """Insert the best valid edge until none raises the score."""
+    """Insert the best valid edge until none raises the score; return the rise. Chickering (2002), theorem 15.
+
+    ``known`` says whether anything is forbidden beyond self-loops, ``before`` and ``scratch`` are room for marks, zero
+    at first, and ``steps[0]`` counts the insertions.
+    """
     p = len(degree)
     gain = np.full((p, p), -np.inf)  # by target, source
     clique_of = np.zeros((p, p), np.int64)
@@ -309,7 +313,7 @@ def _apply_delete(marks, near, degree, source, target, kept, scratch):  # type: 
 
 
 @kernel(f"float64({_SCORE}, {_GRAPH}, boolean[:,::1], boolean[:,::1], boolean, int8[:,::1], int8[:,:,::1], int64[::1])")
-def _backward(  # type: ignore[no-untyped-def]
+def delete_edges(  # type: ignore[no-untyped-def]
     mode,
     correlation,
     codes,
@@ -328,7 +332,7 @@ def _backward(  # type: ignore[no-untyped-def]
     scratch,
     steps,
 ):
-    """Delete the edge whose loss raises the score most until none does."""
+    """Delete the edge whose loss raises the score most until none does; return the rise. Theorem 17; see above."""
     p = len(degree)
     below = np.full((p, p), np.inf)  # deletions of an edge that gain more are refused
     touched = np.zeros(p, np.bool_)
@@ -381,73 +385,3 @@ def _backward(  # type: ignore[no-untyped-def]
             join(marks, near, degree, source, target)
             copy_marks(before, near, degree, marks)
             below[source, target] = best
-
-
-@kernel(f"float64({_SCORE}, {_GRAPH}, boolean[:,::1], boolean[:,::1], boolean, int64, boolean, int64[::1])")
-def search_classes(  # type: ignore[no-untyped-def]
-    mode,
-    correlation,
-    codes,
-    sizes,
-    n,
-    unit,
-    edge,
-    ess,
-    marks,
-    near,
-    degree,
-    required,
-    forbidden,
-    known,
-    most_parents,
-    backward,
-    steps,
-):
-    """Run the forward and, with ``backward``, the backward phase in place; return the rise of the score.
-
-    ``known`` says whether anything is forbidden beyond self-loops. ``steps`` receives the number of insertions and
-    deletions. Chickering (2002), theorems 15 and 17.
-    """
-    p = len(degree)
-    before = np.zeros((p, p), np.int8)
-    scratch = np.zeros((3, p, p), np.int8)
-    rise = _forward(
-        mode,
-        correlation,
-        codes,
-        sizes,
-        n,
-        unit,
-        edge,
-        ess,
-        marks,
-        near,
-        degree,
-        forbidden,
-        known,
-        most_parents,
-        before,
-        scratch,
-        steps,
-    )
-    if backward:
-        rise += _backward(
-            mode,
-            correlation,
-            codes,
-            sizes,
-            n,
-            unit,
-            edge,
-            ess,
-            marks,
-            near,
-            degree,
-            required,
-            forbidden,
-            known,
-            before,
-            scratch,
-            steps,
-        )
-    return rise

@@ -18,10 +18,11 @@ from whence.discovery._common import (
     knowledge_arrays,
     open_table,
 )
+from whence.discovery._kernels_ges import delete_edges, insert_edges
 from whence.discovery.result import DiscoveryResult, EdgeEvidence
 from whence.errors import DataError, ParameterError, quote_names
 from whence.graph import Graph, Knowledge, Mark
-from whence.graph.orientation import Marks, extension, meek
+from whence.graph.orientation import Marks, extension, meek, neighbour_lists
 from whence.registry import Card
 from whence.scores import LocalScore, bdeu, discrete_bic, gaussian_bic
 
@@ -122,6 +123,24 @@ def check_settings(score: str, most_parents: int | None) -> None:
         raise ParameterError("E311", f"there is no score {score!r}.", "Choose auto, bic or bdeu.")
     if most_parents is not None and most_parents < 1:
         raise ParameterError("E311", f"most_parents is {most_parents}.", "Give 1 or more, or None for no limit.")
+
+
+def climb_classes(found: ScoreInput, marks: Marks, *, known: bool, most_parents: int) -> tuple[int, int]:
+    """Raise the score of a class in place, by insertions and then by deletions; return how many of each.
+
+    Greedy equivalence search: Chickering (2002), section 4. With ``known``, to classes with a member that keeps to what
+    is required and forbidden.
+    """
+    p = len(marks)
+    near, degree = np.empty((p, p), dtype=np.int32), np.zeros(p, dtype=np.int32)
+    start, degree[:] = neighbour_lists(marks)
+    near[:, : start.shape[1]] = start
+    graph, score = (marks, near, degree), found.score.arguments
+    room = (np.zeros((p, p), dtype=np.int8), np.zeros((3, p, p), dtype=np.int8))
+    steps = np.zeros(2, dtype=np.int64)
+    insert_edges(*score, *graph, found.forbidden, known, most_parents, *room, steps)
+    delete_edges(*score, *graph, found.required, found.forbidden, known, *room, steps)
+    return int(steps[0]), int(steps[1])
 
 
 def narrow(marks: Marks, forbidden: Booleans) -> tuple[Marks, bool]:

@@ -9,13 +9,21 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from whence.discovery._common import order_within, precedence
 from whence.discovery._kernels_boss import search_orders
-from whence.discovery._kernels_ges import search_classes
-from whence.discovery._score_search import ScoreInput, ScoreName, check_settings, narrow, result_of, score_input
+from whence.discovery._score_search import (
+    ScoreInput,
+    ScoreName,
+    check_settings,
+    climb_classes,
+    narrow,
+    result_of,
+    score_input,
+)
 from whence.discovery.result import DiscoveryResult
 from whence.errors import ParameterError
 from whence.graph import Knowledge
-from whence.graph.orientation import cpdag_of_dag, neighbour_lists
+from whence.graph.orientation import cpdag_of_dag
 from whence.registry import Card, Paper, register
 from whence.scores import LocalScore
 
@@ -130,7 +138,8 @@ class BOSS:
         wishes = [start_order(found.score), *(rng.permutation(p) for _ in range(self.restarts))]
         attempts = [_best_parents(found, before, order_within(before, wish), limit) for wish in wishes]
         best = max(attempts, key=lambda attempt: attempt.value)
-        marks = self._polished(best.adjacency, found, limit)
+        marks = cpdag_of_dag(best.adjacency)
+        climb_classes(found, marks, known=bool(self.knowledge), most_parents=limit)
         marks, narrowed = narrow(marks, found.forbidden)
         cut = self.most_parents is not None and any(attempt.cut for attempt in attempts)
         return result_of(
@@ -147,19 +156,6 @@ class BOSS:
             details={"moves": best.moves, "tree_nodes": best.nodes, "sweeps": best.sweeps},
             warnings=[f"Some columns reached the limit of {limit} parents: others may be missing."] if cut else [],
         )
-
-    def _polished(self, adjacency: NDArray[np.bool_], found: ScoreInput, limit: int) -> NDArray[np.int8]:
-        p = len(adjacency)
-        marks = cpdag_of_dag(adjacency)
-        near, degree = np.empty((p, p), dtype=np.int32), np.zeros(p, dtype=np.int32)
-        start, degree[:] = neighbour_lists(marks)
-        near[:, : start.shape[1]] = start
-        steps = np.zeros(2, dtype=np.int64)
-        knows = bool(self.knowledge)
-        search_classes(
-            *found.score.arguments, marks, near, degree, found.required, found.forbidden, knows, limit, True, steps
-        )
-        return marks
 
 
 @dataclass(frozen=True)
@@ -190,37 +186,7 @@ def _best_parents(found: ScoreInput, before: NDArray[np.bool_], order: NDArray[n
         width = min(2 * width, limit)
 
 
-def precedence(names: tuple[str, ...], knowledge: Knowledge | None, required: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which column must stand before which in any order that keeps to the knowledge, transitively.
-
-    Required edges, tiers, roots and leaves say so. A forbidden edge does not: what it forbids is one edge, not a path.
-    """
-    before = required.copy()
-    if knowledge is not None:
-        tier = {name: k for k, group in enumerate(knowledge.tiers) for name in group}
-        rank = [tier.get(name) for name in names]
-        for i, a in enumerate(rank):
-            for j, b in enumerate(rank):
-                before[i, j] |= a is not None and b is not None and a < b
-        roots, leaves = ([name in group for name in names] for group in (knowledge.roots, knowledge.leaves))
-        before |= np.outer(roots, np.logical_not(roots)) | np.outer(np.logical_not(leaves), leaves)
-    for k in range(len(names)):
-        before |= np.outer(before[:, k], before[k])
-    return before
-
-
 def start_order(score: LocalScore) -> NDArray[np.int64]:
     """Return the columns, those that others say least about first, so that names do not decide the search."""
     tied = [np.sort(np.maximum(score.gains(node, []), 0.0)).sum() for node in range(score.n_columns)]
     return np.argsort(tied, kind="stable")
-
-
-def order_within(before: NDArray[np.bool_], wish: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the columns in the wished order, as far as what must stand before what allows."""
-    left = list(wish)
-    order = []
-    while left:
-        free = next(node for node in left if not before[left, node].any())
-        order.append(free)
-        left.remove(free)
-    return np.array(order, dtype=np.int64)

@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.discovery._common import dependent_columns, knowledge_arrays, open_table, rows_input
+from whence.discovery._common import dependent_columns, knowledge_arrays, open_table, precedence, rows_input
 from whence.discovery._kernels_lingam import compare_pairs, residual_entropy, take_out
-from whence.discovery.boss import precedence
 from whence.discovery.result import DiscoveryResult, EdgeEvidence
 from whence.errors import DataError, quote_names
 from whence.graph import Graph, Knowledge

@@ -5,13 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar
 
-import numpy as np
-
-from whence.discovery._kernels_ges import search_classes
-from whence.discovery._score_search import ScoreName, check_settings, narrow, result_of, score_input
+from whence.discovery._score_search import ScoreName, check_settings, climb_classes, narrow, result_of, score_input
 from whence.discovery.result import DiscoveryResult
 from whence.graph import Knowledge
-from whence.graph.orientation import cpdag_of_dag, neighbour_lists
+from whence.graph.orientation import cpdag_of_dag
 from whence.registry import Card, Paper, register
 
 CARD = Card(
@@ -98,24 +95,9 @@ class GES:
             ess=self.ess,
             knowledge=self.knowledge,
         )
-        p = len(found.names)
         marks = cpdag_of_dag(found.required)
-        near, degree = np.empty((p, p), dtype=np.int32), np.zeros(p, dtype=np.int32)
-        start, degree[:] = neighbour_lists(marks)
-        near[:, : start.shape[1]] = start
-        steps = np.zeros(2, dtype=np.int64)
-        search_classes(
-            *found.score.arguments,
-            marks,
-            near,
-            degree,
-            found.required,
-            found.forbidden,
-            bool(self.knowledge),
-            self.most_parents or p,
-            True,
-            steps,
-        )
+        most_parents = self.most_parents or len(found.names)
+        insertions, deletions = climb_classes(found, marks, known=bool(self.knowledge), most_parents=most_parents)
         marks, narrowed = narrow(marks, found.forbidden)
         return result_of(
             found,
@@ -124,5 +106,5 @@ class GES:
             self.card,
             started,
             parameters={"most_parents": self.most_parents},
-            details={"insertions": int(steps[0]), "deletions": int(steps[1])},
+            details={"insertions": insertions, "deletions": deletions},
         )
