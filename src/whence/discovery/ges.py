@@ -50,6 +50,7 @@ class GES:
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> dose, age = rng.normal(size=(2, 500))
     >>> cure = dose + age + rng.normal(size=500)
