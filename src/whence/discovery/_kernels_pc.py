@@ -214,8 +214,8 @@ def direct_colliders(marks, near_start, near, triples, kept):  # type: ignore[no
     return count
 
 
-@kernel("int64(int8[:,::1])")
-def nearest_extension(marks):  # type: ignore[no-untyped-def]
+@kernel("int64(int8[:,::1], int64[::1], int64[::1])")
+def nearest_extension(marks, near_start, near):  # type: ignore[no-untyped-def]
     """Direct all undirected edges in place without a cycle and with few new colliders; return how many are new.
 
     Dor and Tarsi (1992) take out one sink after another that makes no new collider; where there is none, the sink that
@@ -223,7 +223,7 @@ def nearest_extension(marks):  # type: ignore[no-untyped-def]
     """
     p = marks.shape[0]
     alive = np.ones(p, np.bool_)
-    near = np.empty(p, np.int64)
+    around = np.empty(p, np.int64)
     new = 0
     for _ in range(p):
         chosen = -1
@@ -233,19 +233,20 @@ def nearest_extension(marks):  # type: ignore[no-untyped-def]
                 continue
             count = 0
             sink = True
-            for y in range(p):
-                if alive[y] and marks[x, y] != 0:
+            for k in range(near_start[x], near_start[x + 1]):
+                y = near[k]
+                if alive[y]:
                     if marks[x, y] == ARROW:
                         sink = False
                         break
-                    near[count] = y
+                    around[count] = y
                     count += 1
             if not sink:
                 continue
             colliders = 0
             for i in range(count):
                 for j in range(i + 1, count):
-                    y, z = near[i], near[j]
+                    y, z = around[i], around[j]
                     open_edge = marks[y, x] == TAIL or marks[z, x] == TAIL
                     if open_edge and marks[y, z] == 0:
                         colliders += 1
@@ -256,8 +257,9 @@ def nearest_extension(marks):  # type: ignore[no-untyped-def]
                     break
         new += fewest
         alive[chosen] = False
-        for y in range(p):
-            if alive[y] and marks[chosen, y] != 0:
+        for k in range(near_start[chosen], near_start[chosen + 1]):
+            y = near[k]
+            if alive[y]:
                 marks[y, chosen] = ARROW
                 marks[chosen, y] = TAIL
     return new

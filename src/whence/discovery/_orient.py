@@ -95,7 +95,8 @@ def _complete(marks: Marks, known: Booleans) -> tuple[Marks, int]:
         extension(closed)
     except GraphError:
         graph = marks.copy()
-        added = nearest_extension(graph)
+        near = Neighbours.of(graph != 0)
+        added = nearest_extension(graph, near.start, near.nodes)
         closed = cpdag_of_dag(graph == Mark.ARROW)
         closed[known] = Mark.ARROW
         return meek(closed), int(added)
@@ -179,6 +180,8 @@ def unshielded(adjacency: Booleans) -> tuple[Integers, Neighbours]:
     keys, mids = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for mid in range(p):
         nodes = near[mid]
+        if len(nodes) < 2:
+            continue
         i, j = np.triu_indices(len(nodes), k=1)
         a, c = nodes[i], nodes[j]
         apart = ~adjacency[a, c]
