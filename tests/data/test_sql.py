@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from whence.data import Kind, read, sources, sql_reading
-from whence.discovery import PC
+from whence.discovery import BOSS, PC
 from whence.errors import DataError
 
 ROWS = 5000
@@ -98,11 +98,16 @@ def test_reading_and_searching_bring_no_rows_but_the_first(lazy_constructor, col
     assert table.in_memory is False
 
 
-def test_moments_once_asked_for_are_kept(columns, tmp_path, asked):
+def test_moments_once_asked_for_are_kept_for_every_search(columns, tmp_path, asked):
     table = read(duckdb.connect().from_arrow(pa.table(columns)))
     asked.clear()
-    first = table.moments(["x", "y"])
-    assert table.select(["x", "y"]).moments() is first
+    first = table.moments(["x", "visits", "y"])
+    turned = table.select(["y", "x", "visits"]).moments()
+    assert turned.names == ("y", "x", "visits")
+    np.testing.assert_array_equal(turned.mean, first.mean[[2, 0, 1]])
+    np.testing.assert_array_equal(turned.covariance, first.covariance[np.ix_([2, 0, 1], [2, 0, 1])])
+    for search in (PC(), BOSS()):
+        search.fit(table.select(["x", "visits", "y"]))
     assert len(asked) == 1
 
 

@@ -87,11 +87,18 @@ class SqlTable:
         return self._loaded(columns).codes(columns)
 
     def moments(self, columns: Sequence[Column]) -> Moments:
-        """Return mean and covariance over complete rows, by one aggregate query the first time they are asked for."""
-        key = tuple((column.name, column.kind) for column in columns)
+        """Return mean and covariance over complete rows, by one aggregate query the first time they are asked for.
+
+        The order of the columns does not matter to that: searches put them in one of their own.
+        """
+        ordered = sorted(columns, key=lambda column: column.name)
+        key = tuple((column.name, column.kind) for column in ordered)
         if key not in self._kept:
-            self._kept[key] = self._moments(columns, None)[None]
-        return self._kept[key]
+            self._kept[key] = self._moments(ordered, None)[None]
+        kept = self._kept[key]
+        names = tuple(column.name for column in columns)
+        place = [kept.names.index(name) for name in names]
+        return Moments(names, kept.n, kept.mean[place], kept.covariance[np.ix_(place, place)], kept.rows)
 
     def grouped_moments(self, columns: Sequence[Column], by: Column) -> dict[Any, Moments]:
         """Return the moments of the rows of each level of ``by``, by one grouped aggregate query."""
