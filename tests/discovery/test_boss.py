@@ -185,6 +185,17 @@ def test_columns_that_are_all_alike_end_the_search():
     np.testing.assert_array_equal(other.graph.subgraph(data.names).marks, one.graph.marks)
 
 
+@pytest.mark.parametrize("store", [1, 3, 40])
+def test_trees_that_do_not_fit_are_forgotten_and_grown_again(monkeypatch, store):
+    _, data = linear_rows(9, 300, 1, degree=3.0)
+    whole = BOSS().fit(data)
+    monkeypatch.setattr("whence.discovery._orders._STORE", store)
+    small = BOSS().fit(data)
+    assert small.graph == whole.graph
+    assert small.details["moves"] == whole.details["moves"]
+    assert small.details["tree_nodes"] > whole.details["tree_nodes"]
+
+
 def test_rounding_among_billions_of_rows_does_not_keep_the_search_going():
     rng = np.random.default_rng(0)
     adjacency = simulate.random_dag(13, degree=4.0, random_state=0)

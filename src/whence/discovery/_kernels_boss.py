@@ -84,7 +84,7 @@ def _new_node(  # type: ignore[no-untyped-def]
 
 
 @kernel(f"int64({_SCORE}, {_TREES}, {_FORMS}, int64[::1], int64, boolean[::1])")
-def _walk(  # type: ignore[no-untyped-def]
+def walk(  # type: ignore[no-untyped-def]
     mode, correlation, codes, sizes, n, unit, edge, ess,
     nodes, children, grown, kept, scores, candidates, used,
     required, forbidden, most_parents,
@@ -125,7 +125,7 @@ def _walk(  # type: ignore[no-untyped-def]
 
 
 @kernel(f"boolean({_SCORE}, {_TREES}, {_FORMS}, int64[::1], boolean[:,::1], int64[::1], int64, int64[::1])")
-def _move(  # type: ignore[no-untyped-def]
+def move_column(  # type: ignore[no-untyped-def]
     mode, correlation, codes, sizes, n, unit, edge, ess,
     nodes, children, grown, kept, scores, candidates, used,
     required, forbidden, most_parents,
@@ -158,7 +158,7 @@ def _move(  # type: ignore[no-untyped-def]
         prefix[other] = False
         if position < lowest:
             break
-        node = _walk(
+        node = walk(
             mode, correlation, codes, sizes, n, unit, edge, ess,
             nodes, children, grown, kept, scores, candidates, used,
             required, forbidden, most_parents, roots, other, prefix,
@@ -172,7 +172,7 @@ def _move(  # type: ignore[no-untyped-def]
     best, best_place, stay = -np.inf, place, -np.inf
     ahead = 0.0
     for position in range(lowest, highest + 1):
-        node = _walk(
+        node = walk(
             mode, correlation, codes, sizes, n, unit, edge, ess,
             nodes, children, grown, kept, scores, candidates, used,
             required, forbidden, most_parents, roots, column, prefix,
@@ -186,7 +186,7 @@ def _move(  # type: ignore[no-untyped-def]
             stay = total
         if position < highest:
             other = rest[position]
-            node = _walk(
+            node = walk(
                 mode, correlation, codes, sizes, n, unit, edge, ess,
                 nodes, children, grown, kept, scores, candidates, used,
                 required, forbidden, most_parents, roots, other, prefix,
@@ -204,74 +204,3 @@ def _move(  # type: ignore[no-untyped-def]
         order[position] = rest[position - 1]
     moved[0] += 1
     return True
-
-
-@kernel(f"int64({_SCORE}, {_FORMS}, boolean[:,::1], int64[::1], int64, boolean[:,::1], int64[::1])")
-def search_orders(  # type: ignore[no-untyped-def]
-    mode, correlation, codes, sizes, n, unit, edge, ess,
-    required, forbidden, most_parents,
-    before, order, store, adjacency, counted,
-):  # fmt: skip
-    """Improve an order until no column has a better place; write the DAG it gives; return the number of sweeps.
-
-    ``store`` bounds the tree nodes held at once: when they are full all are forgotten and grown again; it doubles where
-    one move needs more. ``counted`` receives moves, nodes made, and nodes at the limit of parents.
-    """
-    p = len(order)
-    turns = order.copy()
-    width = most_parents + 1
-    nodes = np.empty((store, 4), np.int64)
-    grown, kept = np.empty((store, width), np.int32), np.empty((store, width), np.int32)
-    scores = np.empty(store)
-    room = max(16 * store, 4 * p)
-    candidates, children = np.empty(room, np.int32), np.empty((room, 1), np.int64)
-    used = np.zeros(3, np.int64)
-    roots = np.full(p, -1)
-    moved = np.zeros(1, np.int64)
-    sweeps = 0
-    forgotten = -1  # the column for whose move all was forgotten
-    while True:
-        moved[0] = 0
-        for column in turns:
-            while not _move(
-                mode, correlation, codes, sizes, n, unit, edge, ess,
-                nodes, children, grown, kept, scores, candidates, used,
-                required, forbidden, most_parents, roots, before, order, column, moved,
-            ):  # fmt: skip
-                counted[1] += used[0]
-                if forgotten == column:
-                    store *= 2
-                    room *= 2
-                    nodes = np.empty((store, 4), np.int64)
-                    grown, kept = np.empty((store, width), np.int32), np.empty((store, width), np.int32)
-                    scores = np.empty(store)
-                    candidates, children = np.empty(room, np.int32), np.empty((room, 1), np.int64)
-                forgotten = column
-                roots[:] = -1
-                used[:2] = 0
-            forgotten = -1
-        counted[0] += moved[0]
-        sweeps += 1
-        if moved[0] == 0:
-            break
-    adjacency[:] = False
-    prefix = np.zeros(p, np.bool_)
-    for position in range(p):
-        target = order[position]
-        node = np.int64(-1)
-        while node < 0:
-            node = _walk(
-                mode, correlation, codes, sizes, n, unit, edge, ess,
-                nodes, children, grown, kept, scores, candidates, used,
-                required, forbidden, most_parents, roots, target, prefix,
-            )  # fmt: skip
-            if node < 0:
-                counted[1] += used[0]
-                roots[:] = -1
-                used[:2] = 0
-        for k in range(nodes[node, _KEPT]):
-            adjacency[kept[node, k], target] = True
-        prefix[target] = True
-    counted[1] += used[0]
-    counted[2] += used[2]
-    return sweeps

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from whence.discovery._common import order_within, precedence
-from whence.discovery._kernels_boss import search_orders
+from whence.discovery._orders import BestOrder, improve_order
 from whence.discovery._score_search import (
     ScoreInput,
     ScoreName,
@@ -29,8 +28,6 @@ from whence.scores import LocalScore
 
 # Parents that a column may grow at first; where one reaches them without a limit being given, the limit doubles.
 _FIRST_LIMIT = 30
-# Tree nodes held at once, with room for so many parents in each.
-_STORE = 400_000
 
 CARD = Card(
     name="boss",
@@ -136,8 +133,8 @@ class BOSS:
         limit = p if self.most_parents is None else max(self.most_parents, int(found.required.sum(axis=0).max()))
         rng = np.random.default_rng(self.random_state)
         wishes = [start_order(found.score), *(rng.permutation(p) for _ in range(self.restarts))]
-        attempts = [_best_parents(found, before, order_within(before, wish), limit) for wish in wishes]
-        best = max(attempts, key=lambda attempt: attempt.value)
+        attempts = [_search_from(found, before, order_within(before, wish), limit) for wish in wishes]
+        best = max(attempts, key=lambda attempt: found.score.total(attempt.adjacency))
         marks = cpdag_of_dag(best.adjacency)
         climb_classes(found, marks, known=bool(self.knowledge), most_parents=limit)
         marks, narrowed = narrow(marks, found.forbidden)
@@ -158,31 +155,13 @@ class BOSS:
         )
 
 
-@dataclass(frozen=True)
-class _Attempt:
-    """The DAG that one search over orders ends in; ``cut`` where the limit of parents was reached."""
-
-    value: float
-    adjacency: NDArray[np.bool_]
-    moves: int
-    nodes: int
-    sweeps: int
-    cut: bool
-
-
-def _best_parents(found: ScoreInput, before: NDArray[np.bool_], order: NDArray[np.int64], limit: int) -> _Attempt:
+def _search_from(found: ScoreInput, before: NDArray[np.bool_], order: NDArray[np.int64], limit: int) -> BestOrder:
     """Search from one order, with room for few parents first: most columns need no more."""
-    p = len(order)
     width = min(max(_FIRST_LIMIT, int(found.required.sum(axis=0).max())), limit)
     while True:
-        adjacency, counted, trial = np.zeros_like(before), np.zeros(3, dtype=np.int64), order.copy()
-        store = min(_STORE, 4000 * p) * (_FIRST_LIMIT + 1) // (max(width, _FIRST_LIMIT) + 1)
-        sweeps = search_orders(
-            *found.score.arguments, found.required, found.forbidden, width, before, trial, store, adjacency, counted
-        )
-        if not counted[2] or width >= limit:
-            value = found.score.total(adjacency)
-            return _Attempt(value, adjacency, int(counted[0]), int(counted[1]), int(sweeps), bool(counted[2]))
+        best = improve_order(found.score, found.required, found.forbidden, width, before, order.copy())
+        if not best.cut or width >= limit:
+            return best
         width = min(2 * width, limit)
 
 

@@ -1,0 +1,129 @@
+"""The search of BOSS over orders of the columns, on trees that remember which parents a prefix gives a column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whence.discovery._kernels_boss import move_column, walk
+from whence.scores import LocalScore
+
+Booleans = NDArray[np.bool_]
+Integers = NDArray[np.int64]
+
+# Tree nodes held at once, where each has room for 31 parents.
+_STORE = 400_000
+
+
+@dataclass(frozen=True)
+class BestOrder:
+    """Where a search over orders ends: the DAG of its last order.
+
+    Attributes
+    ----------
+    adjacency : bool array, shape (p, p)
+    moves, nodes, sweeps : int
+        Columns that changed place, tree nodes made, rounds over all columns.
+    cut : bool
+        Whether some column grew as many parents as it may.
+    """
+
+    adjacency: Booleans
+    moves: int
+    nodes: int
+    sweeps: int
+    cut: bool
+
+
+class _Trees:
+    """Grow-shrink trees, one a column, in common arrays; forgotten and grown again whenever these are full."""
+
+    def __init__(self, score: LocalScore, required: Booleans, forbidden: Booleans, most_parents: int) -> None:
+        self.score, self.forms = score.arguments, (required, forbidden, most_parents)
+        self.columns, self.width = len(required), most_parents + 1
+        self.made = 0
+        self._make(min(_STORE, 4000 * self.columns) * 31 // max(self.width, 31))
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """What the kernels take before the roots."""
+        return (*self.score, *self.arrays, self.used, *self.forms)
+
+    @property
+    def nodes_made(self) -> int:
+        return self.made + int(self.used[0])
+
+    @property
+    def cut(self) -> bool:
+        return bool(self.used[2])
+
+    def forget(self, *, larger: bool) -> None:
+        """Make room, by forgetting everything; and twice the room where one step fills it all."""
+        self.made += int(self.used[0])
+        cut = self.used[2]
+        if larger:
+            self._make(2 * len(self.arrays[0]))
+        self.roots[:] = -1
+        self.used[:] = 0, 0, cut
+
+    def _make(self, store: int) -> None:
+        room = max(16 * store, 4 * self.columns)
+        self.arrays = (
+            np.empty((store, 4), np.int64),
+            np.empty((room, 1), np.int64),
+            np.empty((store, self.width), np.int32),
+            np.empty((store, self.width), np.int32),
+            np.empty(store),
+            np.empty(room, np.int32),
+        )
+        self.used = np.zeros(3, np.int64)
+        self.roots = np.full(self.columns, -1)
+
+
+def improve_order(
+    score: LocalScore, required: Booleans, forbidden: Booleans, most_parents: int, before: Booleans, order: Integers
+) -> BestOrder:
+    """Move one column after the other to its best place, in place, until none has a better one.
+
+    Andrews et al. (2023), algorithm 1.
+
+    Parameters
+    ----------
+    before : bool array, shape (p, p)
+        Which column must stand before which.
+    order : int array, shape (p,)
+        Columns, first causes first.
+    """
+    trees = _Trees(score, required, forbidden, most_parents)
+    turns, moved = order.copy(), np.zeros(1, np.int64)
+    sweeps = moves = 0
+    while True:
+        moved[0] = 0
+        for column in turns:
+            fresh = False
+            while not move_column(*trees.arguments, trees.roots, before, order, column, moved):
+                trees.forget(larger=fresh)
+                fresh = True
+        sweeps, moves = sweeps + 1, moves + int(moved[0])
+        if not moved[0]:
+            break
+    adjacency = _graph_of(trees, order)
+    return BestOrder(adjacency, moves, trees.nodes_made, sweeps, trees.cut)
+
+
+def _graph_of(trees: _Trees, order: Integers) -> Booleans:
+    """Return the DAG in which each column has the parents that the columns before it give."""
+    p = len(order)
+    adjacency, prefix = np.zeros((p, p), dtype=bool), np.zeros(p, dtype=bool)
+    for target in order:
+        node, fresh = walk(*trees.arguments, trees.roots, target, prefix), False
+        while node < 0:
+            trees.forget(larger=fresh)
+            node, fresh = walk(*trees.arguments, trees.roots, target, prefix), True
+        nodes, _, _, kept, *_ = trees.arrays
+        adjacency[kept[node, : nodes[node, 3]], target] = True
+        prefix[target] = True
+    return adjacency
