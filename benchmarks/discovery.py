@@ -96,16 +96,14 @@ def run_cell(cell: Cell, limit: float, largest: int):
 
 def tell(key: dict[str, Any], row: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
     """Return the row compared with ours, and print it."""
-    marks, own = row.pop("marks", None), ours.get("marks")
-    if key["library"] == "whence":
-        ours["marks"] = marks  # kept for the rows of the peers that follow
-    elif marks is not None and own is not None:
-        theirs, mine = np.array(marks), np.array(own)
+    told = {name: value for name, value in row.items() if name != "marks"}
+    if key["library"] != "whence" and "marks" in row and "marks" in ours:
+        theirs, mine = np.array(row["marks"]), np.array(ours["marks"])
         different = np.triu((theirs != mine) | (theirs.T != mine.T), k=1)
-        row["pairs_that_differ"] = int(different.sum())
-        row["same_skeleton"] = bool(((theirs != 0) == (mine != 0)).all())
-        row["ratio"] = round(row["cpu_seconds"] / ours["cpu_seconds"], 1)
-    return say({**key, **row})
+        told["pairs_that_differ"] = int(different.sum())
+        told["same_skeleton"] = bool(((theirs != 0) == (mine != 0)).all())
+        told["ratio"] = round(row["cpu_seconds"] / ours["cpu_seconds"], 1)
+    return say({**key, **told})
 
 
 def say(row: dict[str, Any]) -> dict[str, Any]:
@@ -117,7 +115,7 @@ def in_process(cell: Cell, library: str, p: int, limit: float) -> dict[str, Any]
     """Run one contender on one size in a fresh process."""
     task = {"cell": CELLS.index(cell), "library": library, "p": p}
     # Import and compilation are not counted, so the process may take a while longer than the limit.
-    return in_fresh_process("--run", json.dumps(task), limit=limit, allowance=60.0)
+    return in_fresh_process("--run", json.dumps(task), limit=limit, allowance=20.0)
 
 
 def in_fresh_process(
