@@ -143,10 +143,6 @@ SCENARIOS: dict[str, tuple[Callable[[int], Table], frozenset[str]]] = {
     "sound, negative control": (controlled(0.0), frozenset()),
     "hidden cause": (controlled(1.0), frozenset({"negative-control"})),
     "no overlap": (lambda state: observed(state, confounding=8.0), frozenset({"overlap", "balance"})),
-    "small effect": (
-        lambda state: observed(state, effect=0.3, n=1000, method="regression"),
-        frozenset({"hidden-confounding"}),
-    ),
     "missed curve": (
         lambda state: observed(state, nonlinear=True, treatment="continuous", n=1000, method="regression"),
         frozenset({"residuals"}),

@@ -168,10 +168,10 @@ def bounds_from(strength: tuple[float, float]) -> tuple[float, float] | None:
     )
 )
 def hidden_confounding_check(effect: Effect, sample: Sample) -> tuple[CheckResult | None, dict[str, Any] | None]:
-    """Judge whether a confounder as strong as the strongest observed column would take the effect's sign away.
+    """Inform of how strong a hidden common cause would have to be, and what one like the strongest column would leave.
 
-    The formulas are those of the linear model. It informs and does not judge where nothing was adjusted for, or where
-    the interval holds zero already.
+    The formulas are those of the linear model. It never judges: that a strong common cause was measured and adjusted
+    for does not speak against the estimate.
     """
     model = linear_model(sample)
     if model is None:
@@ -194,7 +194,6 @@ def hidden_confounding_check(effect: Effect, sample: Sample) -> tuple[CheckResul
     )
     strengths = {name: bounds_from(pair) for name, pair in observed_strengths(sample).items()}
     possible = {name: pair for name, pair in strengths.items() if pair is not None}
-    passed = None
     named = None
     if possible and interval_value > 0:
         named = min(
@@ -202,12 +201,12 @@ def hidden_confounding_check(effect: Effect, sample: Sample) -> tuple[CheckResul
         )
         left, error = model.adjusted(*possible[named])
         margin = float(student.ppf(0.5 + effect.level / 2, df - 1)) * error
-        passed = bool(left - margin > 0 if model.estimate > 0 else left + margin < 0)
-        verdict = "" if passed else ", from which zero cannot be told"
+        survives = left - margin > 0 if model.estimate > 0 else left + margin < 0
+        verdict = "" if survives else ", from which zero cannot be told"
         sentence += f" One as strong as {named} would leave {number(left)}{verdict}."
     figure = _figure(model, possible, value, interval_value)
     return (
-        CheckResult(name, title, passed, sentence, statistic=value),
+        CheckResult(name, title, None, sentence, statistic=value),
         {**figure, "strongest": named},
     )
 
