@@ -154,6 +154,30 @@ def test_one_row_that_carries_the_answer_is_named():
     assert check.sentence in effect.warnings
 
 
+@pytest.mark.parametrize("method", ["regression", "dml-plr"])
+def test_a_wild_outcome_does_not_hide_behind_the_error_it_makes(method):
+    rng = np.random.default_rng(0)
+    c = rng.normal(size=2000)
+    t = 0.5 * c + rng.normal(size=2000)
+    y = 2 * t + c + rng.normal(size=2000)
+    t[0], y[0] = 1.5, 1e9
+    check = estimate({"c": c, "t": t, "y": y}, None, "t", "y", adjustment=["c"], method=method).check("influence")
+    assert check.passed is False
+    assert "row 0" in check.sentence
+
+
+@pytest.mark.parametrize("noise", ["normal", "laplace", "lognormal"])
+def test_no_row_of_a_sound_table_is_accused(noise):
+    rng = np.random.default_rng(1)
+    failed = 0
+    for _ in range(200):
+        c, own = rng.normal(size=(2, 200))
+        t = (0.7 * c + own > 0).astype(int)
+        data = {"c": c, "t": t, "y": t + c + getattr(rng, noise)(size=200)}
+        failed += not estimate(data, None, "t", "y", adjustment=["c"], method="regression").check("influence").passed
+    assert failed <= 10
+
+
 # ---- form and instruments --------------------------------------------------------------------------------------------
 
 

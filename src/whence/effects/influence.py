@@ -12,7 +12,8 @@ from whence.effects.wording import number, percent
 from whence.registry import Card, Paper, register
 from whence.results import CheckResult
 
-MOST_MOVED = 1.0
+# In standard errors of the other rows: the answer without the row would lie outside its interval with it.
+MOST_MOVED = 2.0
 _SHOWN = 10
 
 
@@ -34,27 +35,28 @@ _SHOWN = 10
 def influence_check(sample: Sample, score: Score) -> tuple[CheckResult, dict[str, Any]]:
     """Judge by how far leaving out one row would move the estimate; return the check and the plot's data.
 
-    It fails if one row moves it by more than a standard error. The sentence also tells how many rows, chosen for the
+    It fails if one row moves it by more than two standard errors, computed without that row: a wild row swells the
+    standard error with the estimate, and measured by the whole it could never be seen. The sentence also tells how many rows, chosen for the
     purpose, would have to go for the estimate to change its sign.
     """
     n = sample.size
     moved = -score.influence / (n - 1)
     most = np.argsort(-np.abs(moved), kind="stable")[:_SHOWN]
     largest = float(np.abs(moved[most[0]]))
-    error = score.standard_error
+    error = float(np.sqrt(np.sum(np.delete(score.influence, most[0]) ** 2))) / n
     passed = bool(largest <= MOST_MOVED * error)
     flipping = rows_to_flip(score)
     row = int(sample.rows[most[0]])
     sentence = (
         f"The most influential row (row {row:,}, counted from 0) moves the estimate by {number(largest)}, "
-        f"{number(largest / error) if error else 'no'} standard errors. {_flip_words(flipping, n)}"
+        f"{number(largest / error) if error else 'no'} standard errors without it. {_flip_words(flipping, n)}"
     )
     if not passed:
         sentence += " One row carries much of the answer: check it before anything else."
     figure = {
         "row": sample.rows[most].tolist(),
         "change": moved[most].tolist(),
-        "standard_error": error,
+        "standard_error": score.standard_error,
         "rows_to_flip": flipping,
     }
     table = {"row": figure["row"], "change": figure["change"]}
