@@ -159,3 +159,51 @@ def test_odd_names(name, tmp_path):
     study = wh.analyze(table, name, "cure", budget="2s")
     assert name in study.graph.names
     assert study.report(tmp_path / "r.html").exists()
+
+
+def test_what_comes_after_the_treatment_is_not_adjusted_for_though_the_search_missed_the_path():
+    rng = np.random.default_rng(0)
+    dose, noise = rng.normal(size=(2, 400))
+    later = 0.05 * dose + rng.normal(size=400)  # too weak for any search
+    table = {"dose": dose, "later": later, "cure": dose + later + noise}
+    study = wh.analyze(table, "dose", "cure", knowledge="dose < later, cure", budget=BUDGET)
+    assert study.effect.adjustment == ()
+
+
+def test_sets_that_disagree_fail_the_answer():
+    # z moves t and is wrongly said not to touch y; the hidden cause makes adjusting for it wrong as well.
+    rng = np.random.default_rng(1)
+    z, hidden = rng.normal(size=(2, 2000))
+    t = z + hidden + rng.normal(size=2000)
+    y = t + hidden + rng.normal(size=2000)
+    known = wh.Knowledge(tiers="z < t < y", forbidden=["z -> y"])
+    study = wh.analyze({"z": z, "t": t, "y": y}, "t", "y", knowledge=known, budget=BUDGET)
+    check = study.effect.check("other-sets")
+    assert check.passed is False
+    assert check.statistic > 3
+
+
+def test_a_column_with_the_role_instrument_gives_an_answer_of_its_own():
+    rng = np.random.default_rng(2)
+    z, hidden, age = rng.normal(size=(3, 1500))
+    t = z + hidden + age + rng.normal(size=1500)
+    y = t + 2 * hidden + age + rng.normal(size=1500)
+    data = wh.read({"age": age, "z": z, "t": t, "y": y}, roles={"instrument": "z"})
+    study = wh.analyze(data, "t", "y", knowledge="age, z < t < y", budget=BUDGET)
+    (by_instrument,) = [other for other in study.other_effects if other.identification.strategy == "instrument"]
+    assert by_instrument.interval[0] < 1 < by_instrument.interval[1]
+    assert not study.effect.interval[0] < 1 < study.effect.interval[1]
+    assert any("instrument z" in finding.sentence for finding in study.findings)
+
+
+def test_what_is_taken_for_granted_and_what_is_left_out_is_said(study):
+    kinds = [finding.kind for finding in study.findings]
+    assert kinds[:2] == ["answer", "assumption"]
+    assert "common cause" in study.findings[1].sentence
+    holes = np.where(np.arange(400) < 300, np.nan, 1.0) * np.arange(400)
+    table = {**trial(), "who": [f"person {k}" for k in range(400)], "holes": holes}
+    found = wh.analyze(table, "dose", "cure", knowledge=KNOWN, budget=BUDGET)
+    (left_out,) = [warning for warning in found.warnings if warning.startswith("Left out")]
+    assert "'who'" in left_out
+    assert "'holes'" in left_out
+    assert found.effect.rows_used == 400

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from whence.autopilot.open_directions import settle, shares_of_answers
 from whence.autopilot.question import Question
 from whence.autopilot.study import Decision, RankedEffect
 from whence.data import Dataset, Kind
 from whence.discovery import DiscoveryResult
 from whence.effects import Effect, Identification, estimate, identify, refute
+from whence.effects.wording import number
 from whence.errors import DataError, GraphError
-from whence.graph import Graph, Knowledge, Mark
+from whence.graph import Edge, Graph, Knowledge, Mark
 from whence.graph.orientation import meek
 from whence.parallel import Progress, silent
+from whence.results import CheckResult
 
 MOST_RANKED = 20
+_MOST_APART = 3.0
 _MEASURABLE = frozenset({Kind.CONTINUOUS, Kind.COUNT, Kind.ORDINAL, Kind.BINARY})
 
 
@@ -34,7 +40,7 @@ class Answer:
 
 def answer_effect(
     data: Dataset,
-    graph: Graph,
+    discovery: DiscoveryResult,
     knowledge: Knowledge,
     question: Question,
     level: float,
@@ -45,8 +51,12 @@ def answer_effect(
 ) -> Answer:
     """Identify, estimate and refute the effect of the question's treatment on its outcome."""
     treatment, outcome = str(question.treatment), str(question.outcome)
+    graph = discovery.graph
     asked, decisions, warnings = open_the_question(graph, knowledge, treatment, outcome)
-    identification = identify(asked, treatment, outcome, knowledge=knowledge.restrict(asked.names))
+    identification = identify_before(asked, knowledge, treatment, outcome)
+    if discovery.confidence is not None:
+        shares = shares_of_answers(asked, discovery.confidence, treatment, outcome)
+        identification = settle(identification, shares)
     if not identification.estimable:
         return Answer(identification, None, (), decisions, warnings)
 
@@ -61,10 +71,73 @@ def answer_effect(
 
     effect = refute(estimated(identification=identification), data, random_state=random_state, progress=progress)
     others = [estimated(adjustment=chosen) for chosen in alternative_sets(asked, knowledge, effect)]
+    agreed = agreement(effect, others)
+    effect = effect if agreed is None else replace(effect, diagnostics=(*effect.diagnostics, agreed))
     others += [
         estimated(identification=identification, population=population) for population in other_populations(effect)
     ]
+    by_instrument = instrument_of(data, asked, knowledge, treatment, outcome)
+    if by_instrument is not None:
+        try:
+            others.append(estimated(identification=by_instrument))
+        except DataError as refusal:
+            warnings = (*warnings, f"The instrument could not be used: {refusal}")
     return Answer(identification, effect, tuple(others), decisions, (*warnings, *effect.warnings))
+
+
+def identify_before(graph: Graph, knowledge: Knowledge, treatment: str, outcome: str) -> Identification:
+    """Identify an effect without adjusting for what is known to come after the treatment, where that is possible.
+
+    A search can miss the path from treatment to a later column; adjusting for that column would then take away part of
+    the effect.
+    """
+    known = knowledge.restrict(graph.names)
+    tier = {name: k for k, group in enumerate(known.tiers) for name in group}
+    later = {name for name in graph.names if tier.get(name, -1) > tier.get(treatment, len(known.tiers))}
+    observed = [name for name in graph.names if name == outcome or name not in later]
+    if len(observed) < len(graph.names):
+        found = identify(graph, treatment, outcome, knowledge=known, observed=observed)
+        if found.estimable:
+            return found
+    return identify(graph, treatment, outcome, knowledge=known)
+
+
+def agreement(effect: Effect, others: Sequence[Effect]) -> CheckResult | None:
+    """Judge whether other defensible adjustment sets give the same answer, up to three standard errors."""
+    if effect.range is not None or not others or not effect.standard_error > 0:
+        return None
+    apart = [
+        abs(other.estimate - effect.estimate) / math.hypot(other.standard_error, effect.standard_error)
+        for other in others
+    ]
+    worst = max(range(len(others)), key=apart.__getitem__)
+    passed = apart[worst] <= _MOST_APART
+    verdict = (
+        "close enough" if passed else "too far apart for chance: the graph is wrong somewhere, or a cause is missing"
+    )
+    sentence = (
+        f"Adjusting for {', '.join(others[worst].adjustment or ()) or 'nothing'} instead gives "
+        f"{number(others[worst].estimate)}, {number(apart[worst])} standard errors away, {verdict}."
+    )
+    return CheckResult("other-sets", "Other defensible sets", passed, sentence, statistic=apart[worst])
+
+
+def instrument_of(
+    data: Dataset, graph: Graph, knowledge: Knowledge, treatment: str, outcome: str
+) -> Identification | None:
+    """Identify the effect through the column with the role ``instrument``, holding equal what comes before it."""
+    instrument = data.roles.get("instrument")
+    if instrument is None or instrument in (treatment, outcome) or instrument not in graph.names:
+        return None
+    tier = {name: k for k, group in enumerate(knowledge.tiers) for name in group}
+    place = min(tier.get(instrument, 0), tier.get(treatment, 0))
+    ends = (instrument, treatment, outcome)
+    before = [name for name in graph.names if name not in ends and tier.get(name, len(tier)) <= place]
+    edges = [(instrument, treatment), (treatment, outcome), *((name, end) for name in before for end in ends)]
+    hidden = Edge(treatment, outcome, Mark.ARROW, Mark.ARROW)
+    model = Graph.from_edges([*edges, hidden], kind="ADMG")
+    found = identify(model, treatment, outcome, strategy="instrument")
+    return found if found.estimable else None
 
 
 def open_the_question(

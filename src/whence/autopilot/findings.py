@@ -18,7 +18,8 @@ MOST_EDGES = 5
 
 def write_findings(study: Study) -> tuple[Finding, ...]:
     """Return the answer first, then what it leans on, what speaks against it, and what the graph says."""
-    return (*_answer(study), *_checks(study), *_alternatives(study), *_graph(study), *_data(study))
+    parts = (_answer, _assumption, _checks, _alternatives, _graph, _data)
+    return tuple(finding for part in parts for finding in part(study))
 
 
 def _answer(study: Study) -> list[Finding]:
@@ -29,8 +30,9 @@ def _answer(study: Study) -> list[Finding]:
         if not failed:
             return [Finding("answer", effect.sentence(), numbers)]
         names = " and ".join(check.title.lower() for check in failed)
+        fail = "fails" if len(failed) == 1 else "fail"
         refusal = (
-            f"These rows do not answer what {effect.treatment} does to {effect.outcome} in all of them: {names} fail."
+            f"These rows do not answer what {effect.treatment} does to {effect.outcome} in all of them: {names} {fail}."
         )
         sound = [other for other in _elsewhere(study) if not other.failed_comparisons]
         return [
@@ -59,6 +61,18 @@ def _answer(study: Study) -> list[Finding]:
     ]
 
 
+def _assumption(study: Study) -> list[Finding]:
+    """Say what the answer takes for granted and no check can see."""
+    effect = study.effect
+    if effect is None or effect.identification.strategy not in ("adjustment", "class-range"):
+        return []
+    text = (
+        f"This takes for granted that no common cause of {effect.treatment} and {effect.outcome} is missing from the "
+        "table; no check can see one that is."
+    )
+    return [Finding("assumption", text)]
+
+
 def _numbers(effect: Effect) -> dict[str, Any]:
     return {
         "estimate": effect.estimate,
@@ -73,13 +87,17 @@ def _elsewhere(study: Study) -> list[Effect]:
     return [other for other in study.other_effects if study.effect and other.population != study.effect.population]
 
 
+def _by_instrument(study: Study) -> list[Effect]:
+    return [other for other in study.other_effects if other.identification.strategy == "instrument"]
+
+
 def _checks(study: Study) -> list[Finding]:
     if study.effect is None:
         return []
     run = [check for check in study.effect.refutations if check.passed is not None]
     failed = [check for check in run if not check.passed]
     findings = []
-    if run:
+    if run and not study.effect.failed_comparisons:
         text = f"{len(run) - len(failed)} of {len(run)} attempts to refute the estimate left it standing."
         findings.append(Finding("robustness", text, {"passed": len(run) - len(failed), "run": len(run)}))
     findings += [Finding("caution", check.sentence, {"check": check.name}) for check in failed]
@@ -96,7 +114,13 @@ def _alternatives(study: Study) -> list[Finding]:
         for other in elsewhere
         if other.failed_comparisons
     ]
-    estimates = [other.estimate for other in study.other_effects if other not in elsewhere]
+    by_instrument = _by_instrument(study)
+    for other in by_instrument:
+        names = ", ".join(other.identification.instruments)
+        text = f"Through the instrument {names}, where a common cause may be missing: {other.sentence()}"
+        findings.append(Finding("robustness", text, _numbers(other)))
+    apart = {id(other) for other in (*elsewhere, *by_instrument)}
+    estimates = [other.estimate for other in study.other_effects if id(other) not in apart]
     if not estimates:
         return findings
     low, high = min(estimates), max(estimates)
@@ -110,16 +134,28 @@ def _alternatives(study: Study) -> list[Finding]:
 def _graph(study: Study) -> list[Finding]:
     graph, confidence = study.graph, study.discovery.confidence
     edges = graph.edges()
-    undirected = [edge for edge in edges if edge.mark_source == edge.mark_target == Mark.TAIL]
+    pairs = "1 pair" if len(edges) == 1 else f"{len(edges)} pairs"
+    allowed = [
+        Finding("graph", f"For the question, {step.what.replace('allowed', 'allowing', 1)}: {step.why}.")
+        for step in study.decisions
+        if step.step == "identify"
+    ]
     if confidence is None:
-        return [Finding("graph", f"The graph has {len(edges)} edges.", {"edges": len(edges)})]
-    strong = [e for e in edges if confidence.edge(e.source, e.target).adjacency >= STRONG]
-    text = (
-        f"The graph joins {len(edges)} pairs of {graph.n_nodes} columns; {len(strong)} of them in at least "
-        f"{STRONG:.0%} of {confidence.draws} bootstrap draws, and {len(undirected)} without a settled direction."
+        return [
+            Finding("graph", f"The graph joins {pairs} of {graph.n_nodes} columns.", {"edges": len(edges)}),
+            *allowed,
+        ]
+    seen = [confidence.edge(edge.source, edge.target) for edge in edges]
+    strong = sum(one.adjacency >= STRONG for one in seen)
+    open_ended = sum(
+        edge.mark_source == edge.mark_target == Mark.TAIL or one.word == "undetermined"
+        for edge, one in zip(edges, seen)
     )
-    numbers = {"edges": len(edges), "strong": len(strong), "undirected": len(undirected)}
-    return [Finding("graph", text, numbers)]
+    text = (
+        f"The graph joins {pairs} of {graph.n_nodes} columns; {strong} of them in at least {STRONG:.0%} of "
+        f"{confidence.draws} bootstrap draws, and {open_ended} without a settled direction."
+    )
+    return [Finding("graph", text, {"edges": len(edges), "strong": strong, "undirected": open_ended}), *allowed]
 
 
 def _data(study: Study) -> list[Finding]:

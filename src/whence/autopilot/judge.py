@@ -1,7 +1,9 @@
 """From a search's graph and its bootstrap to the graph the study stands on.
 
 Adjacency and direction are judged apart: a stable edge whose direction is open stays, undirected. An edge is removed
-only if it is nearly never seen again, directed only if its direction is nearly always seen and no rule forbids it.
+only if it is nearly never seen again; an undirected one is directed only if its direction is nearly always seen and no
+rule forbids it. An arrow of the search that resampling reverses cannot be made undirected here, for that would make
+colliders of the class into others; questions are answered for each way it may point, see `open_directions`.
 """
 
 from __future__ import annotations

@@ -154,7 +154,12 @@ def answer_on_graph(study: Study, treatment: str, outcome: str) -> Effect | Iden
     """See `Study.effect_of`."""
     question = ask(study.data, treatment, outcome, study.question.domain, None)
     answer = answer_effect(
-        study.data, study.graph, study.knowledge, question, study.settings["level"], study.settings["random_state"]
+        study.data,
+        study.discovery,
+        study.knowledge,
+        question,
+        study.settings["level"],
+        study.settings["random_state"],
     )
     return answer.effect if answer.effect is not None else answer.identification
 
@@ -273,7 +278,7 @@ class _Run:
         return replace(result, confidence=confidence)
 
     def judged(self, found: DiscoveryResult) -> tuple[DiscoveryResult, tuple[EdgeJudgement, ...]]:
-        self.warnings += found.warnings
+        self.warnings += [f"Search: {warning}" for warning in found.warnings]
         discovery, judgements = judge(found, self.knowledge.restrict(found.graph.names))
         for verdict in ("removed", "oriented"):
             for note in (j for j in judgements if j.decision == verdict):
@@ -287,7 +292,7 @@ class _Run:
             return None
         answer = answer_effect(
             self.data,
-            discovery.graph,
+            discovery,
             self.knowledge,
             self.question,
             self.settings["level"],

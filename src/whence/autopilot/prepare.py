@@ -32,9 +32,10 @@ class Prepared:
 def prepare(data: Dataset, facts: Mapping[str, Any], keep: tuple[str, ...]) -> Prepared:
     """Choose the columns to search and bring them to one sort.
 
-    Columns named in ``keep`` (treatment and outcome) must be usable; others that are identifiers, times, constant or
-    all but copies of another column are left out. A table that mixes many-valued categories with numbers is searched on
-    thirds of its numeric columns; the effect is estimated on the original values all the same.
+    Columns named in ``keep`` (treatment and outcome) must be usable; others that are identifiers, times, constant,
+    mostly missing or all but copies of another column are left out, and said so. A table that mixes many-valued
+    categories with numbers is searched on thirds of its numeric columns; the effect is estimated on the original values
+    all the same.
 
     Raises
     ------
@@ -57,9 +58,16 @@ def prepare(data: Dataset, facts: Mapping[str, Any], keep: tuple[str, ...]) -> P
         for name in group:
             if name != kept and name not in keep:
                 left_out[name] = f"it is all but a copy of {kept!r}"
+    for name in facts.get("mostly_missing") or ():
+        if name not in keep:
+            left_out.setdefault(name, "half or more of its values are missing, and every search needs complete rows")
     names = [name for name in data.names if name not in left_out]
     for name, why in left_out.items():
         decisions.append(Decision("columns", f"left {name!r} out of the search", why, ("keep it",)))
+    if left_out:
+        warnings.append(
+            "Left out of the graph: " + "; ".join(f"{name!r} ({why})" for name, why in left_out.items()) + "."
+        )
     if len(names) < 2:
         raise DataError(
             "E335",

@@ -33,7 +33,7 @@ class Decision:
 class Finding:
     """A plain sentence and the numbers it rests on.
 
-    ``kind`` is one of ``answer``, ``graph``, ``caution``, ``robustness``, ``data``.
+    ``kind`` is one of ``answer``, ``assumption``, ``graph``, ``caution``, ``robustness``, ``data``.
     """
 
     kind: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,8 @@ class Confidence:
         Resampled tables that the search refused, for instance because a rare value was not drawn.
     library : str
         In which tables are returned.
+    graphs : ndarray, shape (draws, p, p), or None
+        The marks of every graph that was counted; None where they would take more than 32 MiB.
 
     Examples
     --------
@@ -91,6 +93,7 @@ class Confidence:
     draws: int
     skipped: int = 0
     library: str = "pyarrow"
+    graphs: NDArray[np.int8] | None = field(default=None, repr=False)
 
     def edge(self, source: str, target: str) -> EdgeConfidence:
         """Return the shares for one pair, seen from ``source``.

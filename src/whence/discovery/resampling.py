@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Beyond memory, rows are resampled in this many random groups, whose moments take one scan.
 BLOCKS = 200
+# Bytes of graphs that a confidence keeps.
+MOST_KEPT = 2**25
 # Rows whose products are formed at once, so that a draw needs little room beside the data.
 _STRETCH = 65_536
 
@@ -104,6 +106,7 @@ def bootstrap(
     p = len(dataset.names)
     adjacency, forward, undirected = np.zeros((3, p, p))
     done, refused = 0, []
+    graphs: list[NDArray[np.int8]] | None = [] if draws * p * p <= MOST_KEPT else None
     for marks in fan_out(run, child_seeds(random_state, draws), n_jobs=n_jobs, stage="bootstrap", progress=progress):
         if isinstance(marks, DataError):
             refused.append(marks)
@@ -112,10 +115,13 @@ def bootstrap(
         adjacency += marks != Mark.NONE
         forward += (marks == Mark.ARROW) & (marks.T == Mark.TAIL)
         undirected += (marks == Mark.TAIL) & (marks.T == Mark.TAIL)
+        if graphs is not None:
+            graphs.append(marks)
     if len(refused) > draws / 2:
         raise refused[0]
     shares = (adjacency / done, forward / done, undirected / done)
-    return Confidence(dataset.names, *shares, draws=done, skipped=len(refused), library=dataset.library)
+    kept = np.array(graphs) if graphs else None
+    return Confidence(dataset.names, *shares, draws=done, skipped=len(refused), library=dataset.library, graphs=kept)
 
 
 def _block_length(data: Dataset, given: int | None) -> int:

@@ -15,6 +15,7 @@ from whence.effects.instrument_checks import overidentification_check, strength_
 from whence.effects.overlap import overlap_check, overlap_figure, variation_check
 from whence.effects.regression import least_squares
 from whence.effects.residuals import residual_check
+from whence.effects.row_order import row_order_check
 from whence.effects.sample import Sample
 from whence.effects.sums import Array
 from whence.results import CheckResult
@@ -45,6 +46,7 @@ def diagnose(sample: Sample, fitted: Fitted, propensity: Array | None, populatio
     influence, figures["influence"] = influence_check(sample, fitted.primary)
     checks.append(influence)
     checks.append(residual_check(sample.outcome, fitted.outcome_fitted, judge=fitted.estimator == "regression"))
+    checks.append(row_order_check(fitted.primary))
     return Diagnosis(tuple(check for check in checks if check is not None), figures)
 
 

@@ -58,6 +58,8 @@ def verdict_of(study: StudyLike) -> Verdict:
     held = f"All {len(judged)} checks that judge it hold.{_warned(study)}"
     if low <= 0 <= high:
         return Verdict("No clear effect", f"The interval includes zero. {held}", "open")
+    if found.strategy == "adjustment":
+        held += " None of them sees a common cause that was not measured."
     return Verdict("Defended", held, "good")
 
 
