@@ -112,7 +112,7 @@ def odd_names(seed: int) -> Claim:
         wh.analyze({"only": base}, budget="5s")
     except wh.DataError as error:
         single = error.code
-    measured = {"effect": study.effect.estimate if study.effect else None, "one column": single}
+    measured = {"interval": study.effect.interval if study.effect else None, "one column": single}
     return Claim(
         "odd names, copies, constants, one column",
         "no crash",
