@@ -47,6 +47,19 @@ CASES = {
         ["6", "10"],
         lambda: ask(table(d=(np.arange(60) % 10 == 0).astype(int)), method="aipw"),
     ),
+    "outcome whose squares overflow": ("E104", ["'y'", "e+300"], lambda: ask(table(y=1e300 * table()["y"]))),
+    "covariate whose powers overflow": ("E104", ["'x'"], lambda: ask(table(x=1e120 * table()["x"]))),
+    "treatment with one huge value": (
+        "E104",
+        ["'x'", "1e+200"],
+        lambda: ask(table(x=np.where(np.arange(60) == 7, 1e200, table()["x"])), "x", adjustment=()),
+    ),
+    "two huge outcomes": ("E104", ["'y'"], lambda: ask(table(y=1e300 * table()["d"][::-1]))),
+    "data and effect of refute swapped": (
+        "E447",
+        ["other way round"],
+        lambda: wh.refute(table(), ask(table(), method="regression")),
+    ),
     "more columns than rows": (
         "E435",
         ["80", "60"],

@@ -93,6 +93,20 @@ def test_nodes_without_a_column_are_unobserved(confounded):
     assert identify(graph, "T", "Y", observed=confounded.data.names).reason in str(refused.value)
 
 
+def test_a_node_that_misspells_a_column_is_pointed_out():
+    rng = np.random.default_rng(0)
+    c, noise, error = rng.normal(size=(3, 200))
+    data = {"c": c, "t": c + noise, "y": 2 * (c + noise) + 3 * c + error, "blood pressure": error}
+    warned = estimate(data, Graph.from_edges(["t -> y", "c -> t", "C -> y"]), "t", "y").warnings[0]
+    assert "'C' is no column and counts as unobserved. For 'C', did you mean the column 'c'?" in warned
+    graph = Graph.from_edges(["t -> y", "c -> t", "c -> y", "blood_pressure -> y", "U -> y"])
+    warned = estimate(data, graph, "t", "y").warnings[0]
+    assert "'U'" in warned
+    assert warned.count("did you mean") == 1
+    assert "did you mean the column 'blood pressure'?" in warned
+    assert estimate(data, Graph.from_edges(["t -> y", "c -> t", "c -> y"]), "t", "y").warnings == ()
+
+
 def test_no_effect_needs_no_estimate(confounded):
     graph = Graph.from_edges(["X1 -> T", "X1 -> Y"])
     effect = estimate(confounded.data, graph, "T", "Y")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any, cast
 
 from whence.data import Dataset, as_dataset
@@ -114,10 +115,28 @@ def estimate(
             "Estimate the effect of one treatment at a time.",
         )
     if found.strategy == "no-effect":
-        return _no_effect(dataset, question, found)
-    if found.strategy == "class-range":
-        return _range(dataset, question, found)
-    return _one(dataset, question, found, n_jobs, progress)
+        effect = _no_effect(dataset, question, found)
+    elif found.strategy == "class-range":
+        effect = _range(dataset, question, found)
+    else:
+        effect = _one(dataset, question, found, n_jobs, progress)
+    return replace(effect, warnings=(*_unobserved(dataset, graph), *effect.warnings))
+
+
+def _unobserved(data: Dataset, graph: Graph | None) -> tuple[str, ...]:
+    """Warn of nodes that are no columns, with the column that may have been meant."""
+    absent = [name for name in graph.names if name not in data.columns] if graph is not None else []
+    if not absent:
+        return ()
+    count = "is no column and counts" if len(absent) == 1 else "are no columns and count"
+    meant = [text for name in absent if (text := _meant(name, data.names))]
+    return (" ".join([f"Of the graph's nodes, {quote_names(absent)} {count} as unobserved.", *meant]),)
+
+
+def _meant(name: str, columns: Sequence[str]) -> str:
+    same = [column for column in columns if column.strip().casefold() == name.strip().casefold()]
+    close = same or get_close_matches(name, columns, n=1, cutoff=0.75)
+    return f"For {name!r}, did you mean the column {close[0]!r}?" if close else ""
 
 
 def _ends(

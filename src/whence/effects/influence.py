@@ -36,8 +36,8 @@ def influence_check(sample: Sample, score: Score) -> tuple[CheckResult, dict[str
     """Judge by how far leaving out one row would move the estimate; return the check and the plot's data.
 
     It fails if one row moves it by more than two standard errors, computed without that row: a wild row swells the
-    standard error with the estimate, and measured by the whole it could never be seen. The sentence also tells how many rows, chosen for the
-    purpose, would have to go for the estimate to change its sign.
+    standard error with the estimate, and measured by the whole it could never be seen. The sentence also tells how
+    many rows, chosen for the purpose, would have to go for the estimate to change its sign.
     """
     n = sample.size
     moved = -score.influence / (n - 1)

@@ -72,6 +72,12 @@ def refute(
     >>> refute(effect, table.data, checks=["placebo"]).refutations[0].passed
     True
     """
+    if not isinstance(effect, Effect):
+        raise ParameterError(
+            "E447",
+            f"refute takes the effect first and the data second; the first is a {type(effect).__name__}.",
+            "Call it the other way round: wh.refute(effect, data)." if isinstance(data, Effect) else "Pass an Effect.",
+        )
     controls = [negative_control] if isinstance(negative_control, str) else list(negative_control or ())
     wanted = _wanted(checks, controls)
     if effect.range is not None or effect.estimator == "none":

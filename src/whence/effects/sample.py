@@ -16,6 +16,7 @@ from whence.errors import DataError, quote_names
 TreatmentKind = Literal["binary", "categorical", "continuous"]
 
 FEWEST_IN_ARM = 3
+LARGEST = 1e70
 _DISCRETE = frozenset({Kind.BINARY, Kind.CATEGORICAL})
 _UNUSABLE = frozenset({Kind.TIME, Kind.ID})
 
@@ -120,9 +121,9 @@ def build_sample(
     Raises
     ------
     DataError
-        E432 if treatment or outcome do not vary; E433 if they are one column, or adjusted for; E434 with too few rows
-        in all or in an arm; E435 with more columns than rows; E438 for a column whose kind cannot play its part; E443
-        if no row is complete.
+        E104 for values whose powers overflow; E432 if treatment or outcome do not vary; E433 if they are one column, or
+        adjusted for; E434 with too few rows in all or in an arm; E435 with more columns than rows; E438 for a column
+        whose kind cannot play its part; E443 if no row is complete.
     """
     _check_parts(data, treatment, outcome, adjustment)
     others = tuple(sorted(set(adjustment)))
@@ -210,7 +211,20 @@ def _complete_rows(data: Dataset, names: Sequence[str]) -> tuple[Labels, list[st
 
 def _values(data: Dataset, name: str, rows: Labels) -> Array:
     values = data.numeric([name])[:, 0]
-    return values if len(rows) == len(values) else values[rows]
+    values = values if len(rows) == len(values) else values[rows]
+    _check_scale(name, values)
+    return values
+
+
+def _check_scale(name: str, values: Array) -> None:
+    """Raise DataError if sums of fourth powers, of which errors are made, would overflow."""
+    largest = max(values.max(), -values.min())
+    if largest > LARGEST:
+        raise DataError(
+            "E104",
+            f"column {name!r} has values as large as {largest:.3g}: sums of their powers overflow.",
+            "Divide the column by its unit, or declare the values missing with wh.read(..., missing=[...]).",
+        )
 
 
 def _outcome(data: Dataset, name: str, rows: Labels) -> tuple[Array, Any]:
@@ -233,7 +247,9 @@ def _outcome(data: Dataset, name: str, rows: Labels) -> tuple[Array, Any]:
         return values, None
     low, high = column.levels or (0, 1)
     if {low, high} != {0, 1} and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in (low, high)):
-        return low + (high - low) * values, None  # two numbers that carry a unit, such as 0 and 1,000 dollars
+        values = low + (high - low) * values  # two numbers that carry a unit, such as 0 and 1,000 dollars
+        _check_scale(name, values)
+        return values, None
     return values, high
 
 
