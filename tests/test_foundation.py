@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import whence as wh
-from whence.errors import MissingExtra, error_codes, explain, quote_names
+from whence.errors import MissingExtra, error_codes, explain, quote_names, suggest
 from whence.parallel import child_seeds, fan_out, generator
 from whence.registry import Card, Cost, lookup, methods, register
 from whence.results import CheckResult, make_frame, to_jsonable, write_atomically, write_json
@@ -45,6 +45,23 @@ def test_unknown_code_and_missing_extra():
 def test_quote_names_shortens():
     assert quote_names(["a"] * 10, limit=2) == "'a', 'a' and 8 more"
     assert len(quote_names(["x" * 300])) < 70
+
+
+def test_names_that_are_nearly_right_are_suggested():
+    assert suggest("PKA", ["pka", "age"]) == "Did you mean 'pka'?"
+    assert suggest("pkaa", ["pka", "age"]) == "Closest: 'pka'."
+    assert suggest(1, ["pka", "age"]) == "Columns: 'pka', 'age'."
+
+
+@pytest.mark.parametrize("seed", ["a", -1, 1.5])
+def test_what_is_no_seed_is_refused(seed):
+    for take in (generator, lambda given: child_seeds(given, 2)):
+        with pytest.raises(wh.ParameterError, match="no seed"):
+            take(seed)
+
+
+def test_the_package_shows_its_own_names_only():
+    assert {name for name in dir(wh) if not name.startswith("__")} == set(wh.__all__)
 
 
 def test_cards_are_complete_and_unique():

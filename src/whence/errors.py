@@ -13,6 +13,8 @@ Every error carries a short stable code; `whence explain E101` prints its page f
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from importlib.resources import files
 
 
@@ -89,6 +91,20 @@ def explain(code: str) -> str:
     if wanted not in error_codes():
         raise ParameterError("E301", f"there is no error code {code!r}.", "Codes look like E101; see docs/errors.md.")
     return (files("whence") / "error_pages" / f"{wanted}.md").read_text(encoding="utf-8")
+
+
+def suggest(name: object, names: Iterable[str]) -> str:
+    """Return the remedy for a name that is not there: the same in other letters, else the closest, else what there is.
+
+    >>> suggest("Dose", ["dose", "age"]), suggest("doze", ["dose", "age"])
+    ("Did you mean 'dose'?", "Closest: 'dose'.")
+    """
+    listed, wanted = list(names), str(name).strip().casefold()
+    same = [one for one in listed if one.strip().casefold() == wanted]
+    if same:
+        return f"Did you mean {quote_names(same)}?"
+    close = get_close_matches(str(name), listed, n=3, cutoff=0.5)
+    return f"Closest: {quote_names(close)}." if close else f"Columns: {quote_names(listed)}."
 
 
 def quote_names(names: object, limit: int = 8) -> str:

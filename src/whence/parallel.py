@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 from joblib import Parallel, delayed
 
+from whence.errors import ParameterError
+
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, how many of its steps are done and how many there are."""
 
@@ -24,11 +26,23 @@ def silent(stage: str, done: int, total: int) -> None:
 
 def generator(random_state: RandomState) -> np.random.Generator:
     """Return a random generator from a seed, a generator or None."""
+    check_seed(random_state)
     return random_state if isinstance(random_state, np.random.Generator) else np.random.default_rng(random_state)
+
+
+def check_seed(random_state: object) -> None:
+    """Raise ParameterError for what is no seed: a whole number from zero up, a generator or None."""
+    if random_state is None or isinstance(random_state, (np.random.Generator, np.random.SeedSequence)):
+        return
+    if not isinstance(random_state, (int, np.integer)) or random_state < 0:
+        raise ParameterError(
+            "E343", f"random_state={random_state!r} is no seed.", "Give a whole number from 0 up, or a NumPy generator."
+        )
 
 
 def child_seeds(random_state: RandomState, count: int) -> Sequence[np.random.SeedSequence]:
     """Return one independent seed per task, the same whatever the number of workers."""
+    check_seed(random_state)
     if isinstance(random_state, np.random.Generator):
         random_state = int(random_state.integers(2**63))
     return np.random.SeedSequence(random_state).spawn(count)

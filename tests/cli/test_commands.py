@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.cli.bad_input import good_table, run, write_csv
-from whence.cli.files import read_graph, write_graph
+from whence.cli.files import free_report_name, read_graph, write_graph
 from whence.errors import DataError, GraphError, ParameterError
 from whence.graph import Graph
 
@@ -52,6 +52,86 @@ def test_not_identified_is_exit_code_3(table, tmp_path):
     assert len(finished.stderr.strip().splitlines()) == 1
 
 
+def test_not_identified_as_json_is_one_object(table, tmp_path):
+    (tmp_path / "graph.txt").write_text("dag { dose -> cure\n dose <-> cure\n age -> cure }")
+    asked = ["--treatment", "dose", "--outcome", "cure", "--graph", "graph.txt", "--json"]
+    finished = whence("estimate", str(table), *asked, cwd=tmp_path)
+    payload = json.loads(finished.stdout)
+    effect = payload["effect"]
+    assert finished.returncode == 3
+    assert (effect["treatment"], effect["outcome"], effect["identified"]) == ("dose", "cure", False)
+    assert "dose <-> cure" in effect["reason"]
+    assert payload["error"]["code"] == "E430"
+    assert len(finished.stderr.strip().splitlines()) == 1
+
+
+BAD = {
+    "an absent column": (["profile", "TABLE", "--drop", "weight"], "E123", "'weight'"),
+    "an absent file": (["estimate", "absent.csv", "--treatment", "dose"], "E106", "absent.csv"),
+    "an unknown option": (["discover", "TABLE", "--nope"], "E342", "--nope"),
+    "no processor": (["discover", "TABLE", "--jobs", "0"], "E342", "--jobs"),
+    "no number": (["discover", "TABLE", "--draws", "abc"], "E342", "--draws"),
+    "fewer draws than none": (["discover", "TABLE", "--draws", "-5"], "E313", "-5"),
+    "an unknown family": (["methods", "--family", "nope"], "E301", "'nope'"),
+    "a kind without a column": (["profile", "TABLE", "--kind", "categorical"], "E112", "categorical"),
+    "an open quote": (["profile", "TABLE", "--drop", '"age'], "E251", "open quote"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_as_json_is_one_object(case, table, tmp_path):
+    arguments, code, words = BAD[case]
+    arguments = [str(table) if word == "TABLE" else word for word in arguments]
+    finished = whence(*arguments, "--json", cwd=tmp_path)
+    error = json.loads(finished.stdout)["error"]
+    assert (finished.returncode, error["code"]) == (2, code)
+    assert words in error["problem"]
+    assert error["remedy"]
+    assert len(finished.stderr.strip().splitlines()) == 1
+    assert "error" in json.loads(whence("schema", cwd=tmp_path).stdout)["properties"]
+
+
+def test_no_draws_are_allowed_and_said_so(table, tmp_path):
+    finished = whence("discover", str(table), "--draws", "-5", cwd=tmp_path)
+    assert "0 for none" in finished.stderr
+    assert whence("discover", str(table), "--draws", "0", cwd=tmp_path).returncode == 0
+
+
+def test_columns_with_any_name_are_adjusted_for_and_left_out(tmp_path):
+    columns = good_table(300)
+    odd = {"age, y": columns["age"], 'dose "d"': columns["dose"], "cure": columns["cure"], "id": list(range(300))}
+    path = str(write_csv(tmp_path / "odd.csv", odd))
+    asked = ["--treatment", 'dose "d"', "--outcome", "cure", "--adjust", '"age, y"', "--json"]
+    assert json.loads(whence("estimate", path, *asked, cwd=tmp_path).stdout)["effect"]["adjustment"] == ["age, y"]
+    asked = ["--drop", '"age, y",id', "--kind", "cure=continuous", "--tiers", '"dose ""d""" < cure', "--json"]
+    found = json.loads(whence("discover", path, *asked, "--draws", "0", cwd=tmp_path).stdout)["graph"]
+    assert found["nodes"] == ['dose "d"', "cure"]
+    assert [(edge["from"], edge["to"]) for edge in found["edges"]] == [('dose "d"', "cure")]
+
+
+def test_the_report_is_named_after_the_data_and_replaces_only_reports(table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert free_report_name("trial.csv") == "trial-report.html"
+    assert free_report_name("3 files part-*.parquet") == "3-files-part-report.html"
+    (tmp_path / "trial-report.html").write_text("mine")
+    asked = ["--treatment", "dose", "--outcome", "cure", "--tiers", "age < dose < cure", "--budget", "5s"]
+    finished = run([str(table), *asked], tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert (tmp_path / "trial-report.html").read_text() == "mine"
+    assert "trial-report-2.html" in finished.stdout
+    assert free_report_name("trial.csv") == "trial-report-2.html"
+    assert "report into the current folder" in whence("analyze", "--help", cwd=tmp_path).stdout
+
+
+def test_a_folder_that_is_not_there_is_not_made(table, tmp_path):
+    for option, name in (("--report", "r.html"), ("--save", "s.whence")):
+        finished = whence("analyze", str(table), option, str(tmp_path / "absent" / name), cwd=tmp_path)
+        assert finished.returncode == 2
+        assert "[E110]" in finished.stderr
+        assert "absent" in finished.stderr
+    assert not (tmp_path / "absent").exists()
+
+
 def test_a_direction_that_is_ruled_out_is_an_effect_of_zero(tmp_path):
     rng = np.random.default_rng(0)
     dose = rng.normal(size=300)
@@ -79,6 +159,9 @@ def test_a_graph_file_that_cannot_be_read_is_an_error_that_names_it(tmp_path):
     (tmp_path / "graph.dot").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"graph\.dot.*not text"):
         read_graph(str(tmp_path / "graph.dot"))
+    (tmp_path / "graph.txt").write_text("dag { age -> ")
+    with pytest.raises(GraphError, match=r"graph\.txt.*DAGitty"):
+        read_graph(str(tmp_path / "graph.txt"))
     with pytest.raises(DataError, match="absent"):
         read_graph(str(tmp_path / "absent.dot"))
     (tmp_path / "graph.xml").write_text("<graph/>")
@@ -105,6 +188,8 @@ def test_estimate_with_an_adjustment_set(table, tmp_path):
 def test_lists_and_pages(tmp_path):
     assert "53" in whence("systems", cwd=tmp_path).stdout
     assert "boss" in whence("methods", "--family", "search", cwd=tmp_path).stdout
+    listed = json.loads(whence("methods", "--family", "search", "--json", cwd=tmp_path).stdout)["details"]["methods"]
+    assert {card["family"] for card in listed} == {"search"}
     assert "disk" in whence("explain", "e110", cwd=tmp_path).stdout
     assert whence("explain", "E000", cwd=tmp_path).returncode == 2
     assert json.loads(whence("schema", cwd=tmp_path).stdout)["title"] == "Payload"

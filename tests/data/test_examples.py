@@ -47,7 +47,7 @@ def test_other_tables_have_their_published_contrasts():
     assert schooling[near == 1].mean() - schooling[near == 0].mean() == pytest.approx(0.83, abs=0.01)
     castle = examples.load("castle")
     assert castle.n_rows == 50 * 11
-    assert len(set(castle.head(550)["sid"])) == 50
+    assert len(set(castle.head(550)["sid"].to_pylist())) == 50
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +108,11 @@ def test_users_own_table_comes_back(constructor, tmp_path):
 
 
 def test_first_rows_numbers_codes_and_gaps_are_the_tables_own(table):
-    assert table.head(2) == {name: values[:2] for name, values in TABLE.items()}
+    head = table.head(2)
+    of = table.library if table.library in ("pandas", "polars") else "pyarrow"
+    assert type(head).__module__.split(".")[0] == of
+    assert read(head).to_arrow().column("dose").to_pylist() == TABLE["dose"][:2]
+    assert (len(head), len(table)) == (2, len(TABLE["dose"]))
     np.testing.assert_array_equal(table.numeric(NUMBERS), FRAME.to_numpy(float))
     coded = table.codes(["ward", "alive"])
     np.testing.assert_array_equal(coded.codes[:, 0], [1, 2, 0, 0, -1, 1, 2, 0])
@@ -304,3 +309,50 @@ def test_reading_again_adds_declarations():
     assert again.columns["cure"].kind is Kind.ORDINAL
     assert read(table) is not None
     assert table.columns["dose"].missing == 0
+
+
+def test_columns_are_left_out_before_they_are_looked_at(constructor, tmp_path):
+    columns = {**TABLE, "family": ["1", "2", "3", "4", "136A", "6", "7", "8"]}
+    source, settings = constructor(columns, tmp_path)
+    for drop in (["family", "site"], ("family",), "family"):
+        left = read(source, drop=drop, **settings)
+        gone = {drop} if isinstance(drop, str) else set(drop)
+        assert left.names == tuple(name for name in columns if name not in gone)
+        assert tuple(left.to_arrow().column_names) == left.names
+    with pytest.raises(DataError, match=r"drop= names 'Family'.*Did you mean 'family'"):
+        read(source, drop=["Family"], **settings)
+
+
+def test_datasets_without_some_of_their_columns():
+    data = read(TABLE, roles={"treatment": "dose", "outcome": "change"})
+    assert data.drop(["dose", "site"]).names == ("visits", "change", "ward", "treated", "alive")
+    assert dict(data.drop("dose").roles) == {"outcome": "change"}
+    assert data.drop([]) is data
+    assert read(data, drop=["ward"]).names == data.drop("ward").names
+    with pytest.raises(DataError, match="Did you mean 'dose'"):
+        data.drop("Dose")
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"), [("Dose", "Did you mean 'dose'"), ("doze", "Closest: 'dose'"), (1, "Columns")]
+)
+def test_columns_that_are_not_there_are_suggested(asked, says):
+    with pytest.raises(DataError, match=says):
+        read(TABLE).numeric([asked])
+
+
+def test_a_dataset_as_plain_json():
+    data = read(TABLE, roles={"outcome": "change"})
+    plain = json.loads(json.dumps(data.to_dict()))
+    assert plain["rows"] == 8
+    assert [(column["name"], column["kind"]) for column in plain["columns"]] == [(n, str(k)) for n, k in KINDS.items()]
+
+
+def test_stray_text_names_every_way_out_also_on_the_command_line():
+    columns = {"family, old": ["1", "2", "3", "136A"], "x": [1, 2, 3, 4]}
+    with pytest.raises(DataError) as refused:
+        read(columns)
+    for way in ("--missing 136A", "--kind 'family, old'=categorical", "--drop '\"family, old\"'", "drop="):
+        assert way in refused.value.remedy
+    assert read(columns, missing=["136A"]).kinds()["family, old"] is Kind.COUNT
+    assert read(columns, kinds={"family, old": "categorical"}).names == tuple(columns)

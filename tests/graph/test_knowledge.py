@@ -86,6 +86,7 @@ TIERS = {
     '"a,b" < c': (("a,b",), ("c",)),
     "'a < b', \"it's\" < c's": (("a < b", "it's"), ("c's",)),
     r'"say \"hi\"" < "back\\slash"': (('say "hi"',), ("back\\slash",)),
+    '"say ""hi""" < """"': (('say "hi"',), ('"',)),
     '" spaces kept " < tidy one ': ((" spaces kept ",), ("tidy one",)),
     "größe,😀<体重": (("größe", "😀"), ("体重",)),
     "two\nlines < x": (("two\nlines",), ("x",)),
@@ -101,6 +102,38 @@ def test_tiers_are_read_from_text(text):
 def test_tiers_that_cannot_be_read_say_where(text):
     with pytest.raises(GraphError, match=r"empty name or an open quote at position \d"):
         Knowledge.parse_tiers(text)
+
+
+NAMED = {
+    "age,sex": ("age", "sex"),
+    "a < b, c": ("a < b", "c"),
+    '"age, y", dose': ("age, y", "dose"),
+    '"the ""old"" one"': ('the "old" one',),
+    "'age, y'": ("age, y",),
+}
+
+
+@pytest.mark.parametrize("text", NAMED)
+def test_names_are_read_from_text(text):
+    assert Knowledge.parse_names(text) == NAMED[text]
+
+
+@pytest.mark.parametrize("text", ["", ",", "a,,b", "a,", '"a, b'])
+def test_names_that_cannot_be_read_say_how_to_write_them(text):
+    with pytest.raises(GraphError, match=r'open quote at position \d.*"dose, mg"; a quote inside is written ""'):
+        Knowledge.parse_names(text)
+
+
+def test_knowledge_of_anything_a_verb_takes():
+    known = Knowledge(["a -> b"], tiers="a < b")
+    assert Knowledge.of(known) is known
+    assert Knowledge.of("a < b") == Knowledge(tiers=[["a"], ["b"]])
+    assert Knowledge.of(known.to_dict()) == known
+    for nothing in (None, "", " "):
+        assert not Knowledge.of(nothing)
+    for wrong in (["a", "b"], 3, {"tier": []}):
+        with pytest.raises(GraphError, match="knowledge cannot be read"):
+            Knowledge.of(wrong)
 
 
 names = st.text(min_size=1, max_size=8).filter(str.strip)

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from whence.cli import EXIT_NOT_IDENTIFIED
-from whence.errors import DataError, ParameterError
+from whence.cli import EXIT_NOT_IDENTIFIED, refuse
+from whence.errors import DataError, NotIdentified, ParameterError, quote_names
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
 
@@ -21,12 +21,22 @@ Example = Annotated[str | None, typer.Option(help="A bundled data set instead of
 Treatment = Annotated[str | None, typer.Option(help="The column whose effect is asked for.")]
 Outcome = Annotated[str | None, typer.Option(help="The column that is affected.")]
 Domain = Annotated[str | None, typer.Option(help="A column that tells environments apart.")]
-Tiers = Annotated[str | None, typer.Option(help="Order in time: 'age,sex < dose < cure'.")]
+Tiers = Annotated[
+    str | None,
+    typer.Option(help="Order in time: 'age,sex < dose < cure'. Quote a name with commas: '\"dose, mg\" < cure'."),
+]
 Edges = Annotated[list[str] | None, typer.Option(help="An edge 'A -> B'; may be repeated.")]
 Missing = Annotated[list[str] | None, typer.Option(help="A value that means missing; may be repeated.")]
+Drop = Annotated[str | None, typer.Option(help="Columns to leave out: 'a,b'. Quote a name with commas: '\"a, b\",c'.")]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--kind", help="The kind of a column, COLUMN=KIND (continuous, binary, categorical, ...); may be repeated."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on standard output.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
-Jobs = Annotated[int | None, typer.Option(help="Processors to use; all by default.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Processors to use; all by default.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -51,25 +61,37 @@ def analyze(
     forbid: Edges = None,
     require: Edges = None,
     missing: Missing = None,
+    drop: Drop = None,
+    kind: Kinds = None,
     budget: Annotated[str, typer.Option(help="How long it may take: 90s, 2min, 1h.")] = "2min",
-    report: Annotated[str | None, typer.Option(help="Where to write the report (.html or .md).")] = None,
+    report: Annotated[
+        str | None,
+        typer.Option(help="Where to write the report (.html or .md); by default NAME-report.html in this folder."),
+    ] = None,
     save: Annotated[str | None, typer.Option(help="Where to save the study for whence.Study.load.")] = None,
     json: Json = False,
     seed: Seed = 0,
     jobs: Jobs = None,
 ) -> None:
-    """Read, profile, discover, identify, estimate, refute and report, in one go."""
+    """Read, profile, discover, identify, estimate, refute and report, in one go.
+
+    Writes a report into the current folder, named after the data (trial.csv: trial-report.html) unless --report names
+    another; with --json only where --report asks for it. An older report of that name is replaced.
+    """
     import whence
     from whence.cli import payload, show
+    from whence.cli.files import check_folder, free_report_name
 
-    data, suggested = _open(file, example, missing)
+    data, suggested = _open(file, example, missing, drop, kind)
     knowledge = _knowledge(tiers, forbid, require, suggested)
+    path = report or (None if json else free_report_name(data.source))
+    check_folder(report)
+    check_folder(save)
     with nullcontext(_silent) if json else show.live_progress() as progress:
         study = whence.analyze(
             data, treatment, outcome, query, knowledge, domain, budget, seed, n_jobs=jobs, progress=progress
         )
     study = replace(study, command=shlex.join(["whence", *sys.argv[1:]]))
-    path = report or ("whence-report.html" if not json else None)
     written = str(study.report(path)) if path else None
     if save:
         study.save(save)
@@ -88,6 +110,8 @@ def profile(
     example: Example = None,
     domain: Domain = None,
     missing: Missing = None,
+    drop: Drop = None,
+    kind: Kinds = None,
     json: Json = False,
     seed: Seed = 0,
 ) -> None:
@@ -95,7 +119,7 @@ def profile(
     import whence
     from whence.cli import payload, show
 
-    data, _ = _open(file, example, missing)
+    data, _ = _open(file, example, missing, drop, kind)
     found = whence.profile(data, domain=domain, random_state=seed)
     if json:
         typer.echo(payload.Payload(command="profile", warnings=list(found.warnings), details=found.to_dict()).dumps())
@@ -112,6 +136,8 @@ def discover(
     forbid: Edges = None,
     require: Edges = None,
     missing: Missing = None,
+    drop: Drop = None,
+    kind: Kinds = None,
     draws: Annotated[int, typer.Option(help="Bootstrap draws behind the confidence; 0 for none.")] = 100,
     output: Annotated[str | None, typer.Option(help="Write the graph: .svg .dot .gml .json .txt")] = None,
     json: Json = False,
@@ -121,10 +147,11 @@ def discover(
     """Find the causal graph, with a confidence on every edge."""
     import whence
     from whence.cli import payload, show
-    from whence.cli.files import write_graph
+    from whence.cli.files import check_folder, write_graph
 
-    data, suggested = _open(file, example, missing)
+    data, suggested = _open(file, example, missing, drop, kind)
     knowledge = _knowledge(tiers, forbid, require, suggested)
+    check_folder(output)
     with nullcontext(_silent) if json else show.live_progress() as progress:
         result = whence.discover(
             data,
@@ -149,11 +176,18 @@ def estimate(
     example: Example = None,
     treatment: Treatment = None,
     outcome: Outcome = None,
-    graph: Annotated[str | None, typer.Option(help="A graph file: .dot .gml .json .dagitty .txt (Tetrad)")] = None,
-    adjust: Annotated[str | None, typer.Option(help="Adjustment set: 'age,sex'; 'none' for none.")] = None,
+    graph: Annotated[
+        str | None, typer.Option(help="A graph file: .dot .gml .json .dagitty .txt (Tetrad or DAGitty)")
+    ] = None,
+    adjust: Annotated[
+        str | None,
+        typer.Option(help="Adjustment set: 'age,sex'; 'none' for none. Quote a name with commas: '\"a, b\",c'."),
+    ] = None,
     method: Annotated[str, typer.Option(help="An estimator from `whence methods`, or auto.")] = "auto",
     population: Annotated[str, typer.Option(help="all, treated or overlap.")] = "all",
     missing: Missing = None,
+    drop: Drop = None,
+    kind: Kinds = None,
     json: Json = False,
     seed: Seed = 0,
 ) -> None:
@@ -161,19 +195,24 @@ def estimate(
     import whence
     from whence.cli import payload, show
     from whence.cli.files import read_graph
+    from whence.graph import Knowledge
 
-    data, _ = _open(file, example, missing)
-    names = None if adjust is None else [] if adjust == "none" else [name.strip() for name in adjust.split(",")]
-    effect = whence.estimate(
-        data,
-        read_graph(graph) if graph else None,
-        treatment,
-        outcome,
-        adjustment=names,
-        method=method,
-        population=population,
-        random_state=seed,
-    )
+    data, _ = _open(file, example, missing, drop, kind)
+    names = None if adjust is None else () if adjust == "none" else Knowledge.parse_names(adjust)
+    try:
+        effect = whence.estimate(
+            data,
+            read_graph(graph) if graph else None,
+            treatment,
+            outcome,
+            adjustment=names,
+            method=method,
+            population=population,
+            random_state=seed,
+        )
+    except NotIdentified as error:
+        refuse(error, treatment or data.roles.get("treatment"), outcome or data.roles.get("outcome"))
+        return
     effect = whence.refute(effect, data, random_state=seed)
     if json:
         typer.echo(payload.from_effect(effect).dumps())
@@ -184,12 +223,19 @@ def estimate(
 @app.command()
 def methods(
     family: Annotated[str | None, typer.Option(help="search, test, score, identifier, estimator or check.")] = None,
+    json: Json = False,
 ) -> None:
     """List every method with what it answers and assumes."""
     from whence import registry
-    from whence.cli import show
+    from whence.cli import payload, show
 
-    cards = registry.methods(family)  # type: ignore[arg-type]
+    families = sorted({card.family for card in registry.methods()})
+    if family is not None and family not in families:
+        raise ParameterError("E301", f"there is no family {family!r}.", f"Families: {quote_names(families)}.")
+    cards = registry.methods(family)
+    if json:
+        typer.echo(payload.Payload(command="methods", details={"methods": cards}).dumps())
+        return
     lines = [(c.family, c.name, c.answers, ", ".join(sorted(c.assumes)), str(c.paper or "")) for c in cards]
     show.rows("Methods", ("family", "name", "answers", "assumes", "paper"), lines)
 
@@ -239,19 +285,36 @@ def schema() -> None:
     typer.echo(codec.dumps(Payload.model_json_schema(by_alias=True), indent=2))
 
 
-def _open(file: str | None, example: str | None, missing: list[str] | None) -> tuple[Any, list[list[str]]]:
-    """Return the data set and the tiers a bundled example suggests."""
+def _open(
+    file: str | None, example: str | None, missing: list[str] | None, drop: str | None, kinds: list[str] | None
+) -> tuple[Any, list[list[str]]]:
+    """Return the data set, without the columns to leave out, and the tiers a bundled example suggests."""
     import whence
+    from whence.graph import Knowledge
 
     if (file is None) == (example is None):
         raise ParameterError(
             "E338", "give either a file or --example NAME.", "Try: whence analyze --example nsw_mixtape"
         )
+    given = _kinds(kinds)
+    dropped = Knowledge.parse_names(drop) if drop else ()
     if example is not None:
-        return whence.examples.load(example), [list(tier) for tier in whence.examples.tiers(example)]
+        data = whence.read(whence.examples.load(example), missing=tuple(missing or ()), kinds=given)
+        left = [[name for name in tier if name not in dropped] for tier in whence.examples.tiers(example)]
+        return data.drop(dropped), [tier for tier in left if tier]
     if file is None or file == "-":
         raise DataError("E338", "reading from standard input is not supported.", "Write the table to a file first.")
-    return whence.read(Path(file) if "://" not in str(file) else file, missing=tuple(missing or ())), []
+    source = Path(file) if "://" not in file else file
+    return whence.read(source, missing=tuple(missing or ()), kinds=given, drop=dropped), []
+
+
+def _kinds(given: list[str] | None) -> dict[str, str]:
+    """Return the kinds by column from 'COLUMN=KIND'; a column's name may itself hold the sign."""
+    pairs = [text.rpartition("=") for text in given or ()]
+    for name, sign, kind in pairs:
+        if not (name and sign and kind):
+            raise ParameterError("E112", f"--kind {name}{sign}{kind} is not COLUMN=KIND.", "Write --kind dose=ordinal.")
+    return {name: kind for name, _, kind in pairs}
 
 
 def _knowledge(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from whence.errors import NotIdentified, WhenceError
 from whence.graph import Edge, Graph
 from whence.results import to_jsonable
 
@@ -68,6 +69,14 @@ class CheckPart(BaseModel):
     detail: str
 
 
+class ErrorPart(BaseModel):
+    """Why there is no answer: ``whence explain CODE`` says more."""
+
+    code: str
+    problem: str
+    remedy: str
+
+
 class Payload(BaseModel):
     """What ``whence ... --json`` prints on standard output, exactly once."""
 
@@ -84,6 +93,7 @@ class Payload(BaseModel):
     report: str | None = None
     digest: str | None = None
     details: dict[str, Any] = {}
+    error: ErrorPart | None = None
 
     def dumps(self) -> str:
         """Return the object as JSON text; numbers that are not finite become null."""
@@ -130,6 +140,19 @@ def from_effect(effect: Effect) -> Payload:
         refutations=[check_part(check) for check in effect.refutations],
         diagnostics=[check_part(check) for check in effect.diagnostics],
         warnings=list(effect.warnings),
+    )
+
+
+def from_error(error: WhenceError, command: str, treatment: str | None, outcome: str | None) -> Payload:
+    """Return the payload of a command that has no answer; an effect that was asked for is not identified."""
+    asked = isinstance(error, NotIdentified) and treatment is not None and outcome is not None
+    reason = error.problem.partition("is not identified: ")[2] or error.problem
+    return Payload(
+        command=command,
+        effect=EffectPart(treatment=str(treatment), outcome=str(outcome), identified=False, reason=reason)
+        if asked
+        else None,
+        error=ErrorPart(code=error.code, problem=error.problem, remedy=error.remedy),
     )
 
 

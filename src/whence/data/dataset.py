@@ -15,9 +15,9 @@ from whence.data.kinds import NUMERIC, Column, Kind
 from whence.data.memory import MemoryTable, not_discrete, not_numeric
 from whence.data.statistics import Codes, Counts, Moments
 from whence.data.table import Stored, Table
-from whence.errors import DataError, quote_names
+from whence.errors import DataError, quote_names, suggest
 from whence.parallel import RandomState, generator
-from whence.results import make_frame
+from whence.results import make_frame, to_jsonable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -91,11 +91,8 @@ class Dataset:
         return self._column(name).unit or ""
 
     def _column(self, name: str) -> Column:
-        if name not in self.columns:
-            from difflib import get_close_matches
-
-            close = get_close_matches(str(name), self.names, n=3, cutoff=0.5) or self.names
-            raise DataError("E123", f"there is no column {name!r} in {self.source}.", f"Columns: {quote_names(close)}.")
+        if not isinstance(name, str) or name not in self.columns:
+            raise DataError("E123", f"there is no column {name!r} in {self.source}.", suggest(name, self.names))
         return self.columns[name]
 
     def _chosen(self, names: Iterable[str] | None) -> list[Column]:
@@ -178,6 +175,11 @@ class Dataset:
         columns = self._chosen(names)
         kept = {column.name for column in columns}
         return self._like(columns=columns, roles={r: n for r, n in self.roles.items() if n in kept}, native=None)
+
+    def drop(self, names: str | Iterable[str]) -> Dataset:
+        """Return the table without some of its columns."""
+        left_out = {column.name for column in self._chosen([names] if isinstance(names, str) else names)}
+        return self.select(name for name in self.names if name not in left_out) if left_out else self
 
     def take(self, rows: ArrayLike) -> Dataset:
         """Return some rows, by position; kinds and levels stay as they are."""
@@ -272,14 +274,8 @@ class Dataset:
         if self._native is not None:
             return self._native
         table = self.to_arrow()
-        if self.library == "pandas":
-            return table.to_pandas()
-        if self.library == "polars":
-            import polars as pl
-
-            return pl.from_arrow(table)
         if self.library != "numpy":
-            return table
+            return self._as_library(table)
         return np.column_stack([column.to_numpy(zero_copy_only=False) for column in table.columns])
 
     def to_parquet_bytes(self) -> bytes:
@@ -292,10 +288,18 @@ class Dataset:
         pq.write_table(self.to_arrow(), buffer, compression="zstd")
         return buffer.getvalue()
 
-    def head(self, rows: int = 5) -> dict[str, list[Any]]:
-        """Return the first rows, column by column."""
-        found: dict[str, list[Any]] = self._stored(self.names).first(self.names, rows).to_pydict()
-        return found
+    def head(self, rows: int = 5) -> Any:
+        """Return the first rows as a table of the user's library (Arrow where that is an array or a database)."""
+        return self._as_library(self._stored(self.names).first(self.names, rows))
+
+    def _as_library(self, table: pa.Table) -> Any:
+        if self.library == "pandas":
+            return table.to_pandas()
+        if self.library == "polars":
+            import polars as pl
+
+            return pl.from_arrow(table)
+        return table
 
     def fingerprint(self) -> str:
         """Return a hash of names and values, the same whatever library holds them."""
@@ -321,14 +325,17 @@ class Dataset:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return source, size, roles and columns as plain values; no rows."""
+        """Return source, size, roles and columns as plain JSON values; no rows."""
         return {
             "source": self.source,
             "rows": self.n_rows,
             "roles": dict(self.roles),
-            "columns": list(self.columns.values()),
+            "columns": to_jsonable(list(self.columns.values())),
             "notes": list(self.notes),
         }
+
+    def __len__(self) -> int:
+        return self.n_rows
 
     def __repr__(self) -> str:
         shown = [f"{c.name} ({c.kind}{f', {c.missing:,} missing' if c.missing else ''})" for c in self.columns.values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import numpy as np
 from whence.data.dataset import Dataset
 from whence.data.kinds import HAS_LEVELS, Column, Facts, Kind, infer_kind
 from whence.data.memory import MemoryTable, sorted_levels
-from whence.errors import DataError, ParameterError, quote_names
+from whence.errors import DataError, ParameterError, quote_names, suggest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +30,7 @@ def read(
     kinds: Mapping[str, Kind | str] | None = None,
     roles: Mapping[str, str] | None = None,
     units: Mapping[str, str] | None = None,
+    drop: str | Iterable[str] = (),
     lazy: bool | None = None,
 ) -> Dataset:
     """Read a table of any sort into a Dataset.
@@ -49,6 +51,8 @@ def read(
         ``treatment``, ``outcome``, ``domain``, ``unit``, ``time``, ``instrument``, ``weight``, ``id``.
     units : mapping of str to str, optional
         Units by column; effects are reported in them.
+    drop : str or iterable of str
+        Columns to leave out, before anything else is asked of them.
     lazy : bool, optional
         True keeps the rows where they are and reads only sums; by default files above 500 MB are.
 
@@ -64,10 +68,10 @@ def read(
     (<Kind.BINARY: 'binary'>, 1)
     """
     if isinstance(source, Dataset):
-        return _redeclared(source, missing, kinds, roles, units)
+        return _redeclared(source.drop(drop), missing, kinds, roles, units)
     from whence.data import sources
 
-    opened = sources.open_source(source, names, lazy)
+    opened = sources.open_source(source, names, lazy).without((drop,) if isinstance(drop, str) else tuple(drop))
     listed = declared_values(missing)
     if opened.sql is not None:
         from whence.data.sql_reading import read_sql
@@ -194,7 +198,8 @@ def _check_finite(name: str, values: pa.ChunkedArray) -> None:
         raise DataError(
             "E104",
             f"column {name!r} has {count} infinite value{'s' * (count > 1)} (first in row {row}).",
-            "Replace them, or declare them missing with wh.read(..., missing=[float('inf')]).",
+            "Replace them, or declare them missing with wh.read(..., missing=[float('inf'), -float('inf')]) or with "
+            "--missing inf --missing=-inf.",
         )
 
 
@@ -228,8 +233,15 @@ def stray_text(name: str, count: int, found: list[str], where: str = "") -> Data
         "E103",
         f"column {name!r} has {'1 value that is' if count == 1 else f'{count:,} values that are'} not numeric "
         f"({where}{quote_names(found)}).",
-        f"Declare them missing with wh.read(..., missing={found}), or the column a category with kinds=.",
+        f"Declare them missing with wh.read(..., missing={found}) or --missing {shlex.quote(found[0])}, make the "
+        f"column a category with kinds= or --kind {shlex.quote(name)}=categorical, or leave it out with drop= or --drop "
+        f"{shlex.quote(as_listed(name))}.",
     )
+
+
+def as_listed(name: str) -> str:
+    """Return a name as a list of names takes it: quoted if it holds a comma or a quote."""
+    return '"' + name.replace('"', '""') + '"' if set(name) & set(",<\"'") else name
 
 
 def is_number(text: Any) -> bool:
@@ -258,17 +270,19 @@ def check_override(name: str, kind: Kind, facts: Facts) -> None:
             "E112", f"column {name!r} is declared binary and holds {facts.distinct} values.", "Check the kind."
         )
     if kind in (Kind.CONTINUOUS, Kind.COUNT) and facts.storage in ("text", "category", "ordered category", "time"):
-        raise DataError("E112", f"column {name!r} is declared {kind} and holds {facts.storage}.", "Convert it first.")
+        raise DataError(
+            "E112",
+            f"column {name!r} is declared {kind} and holds {facts.storage}.",
+            "Convert it first, or declare another kind (kinds= or --kind).",
+        )
 
 
-def check_keys(given: Mapping[str, Any], names: Sequence[str], argument: str) -> None:
-    """Raise DataError if a mapping by column names one that is not there."""
+def check_keys(given: Iterable[str], names: Sequence[str], argument: str) -> None:
+    """Raise DataError if an argument names a column that is not there."""
     absent = [name for name in given if name not in names]
     if absent:
         raise DataError(
-            "E123",
-            f"{argument}= names {quote_names(absent)}, which is not a column.",
-            f"Columns: {quote_names(names)}.",
+            "E123", f"{argument}= names {quote_names(absent)}, which is not a column.", suggest(absent[0], names)
         )
 
 

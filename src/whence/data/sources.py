@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whence.data.reading import check_names, to_arrow_array
-from whence.errors import DataError
+from whence.data.reading import check_keys, check_names, to_arrow_array
+from whence.errors import DataError, quote_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,6 +46,17 @@ class Opened:
     run: Callable[[Any], Any] = field(default_factory=lambda: fetch)
     notes: list[str] = field(default_factory=list)
     keep_native: bool = False
+
+    def without(self, names: Sequence[str]) -> Opened:
+        """Return the source without some of its columns."""
+        if not names:
+            return self
+        held = self.table.column_names if self.sql is None else self.sql.columns
+        check_keys(names, held, "drop")
+        table = self.table.drop_columns(list(names)) if self.sql is None else None
+        sql = self.sql.drop(*names) if self.sql is not None else None
+        notes = [*self.notes, f"Left out as asked: {quote_names(names)}."]
+        return replace(self, table=table, sql=sql, notes=notes, keep_native=False)
 
 
 def open_source(source: Any, names: Sequence[str] | None, lazy: bool | None) -> Opened:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from inspect import signature
 from typing import Any
+
+import numpy as np
 
 from whence.data import Dataset, Kind, as_dataset
 from whence.discovery.resampling import bootstrap
 from whence.discovery.result import DiscoveryResult
+from whence.errors import ParameterError, quote_names
 from whence.graph import Knowledge
-from whence.parallel import Progress, RandomState, silent
+from whence.parallel import Progress, RandomState, check_seed, silent
 from whence.registry import Card, lookup, methods
 
 DRAWS = 100
@@ -21,7 +25,7 @@ def discover(
     data: Any,
     method: str = "auto",
     *,
-    knowledge: Knowledge | None = None,
+    knowledge: Knowledge | str | None = None,
     confidence: bool | int = True,
     random_state: RandomState = 0,
     n_jobs: int | None = None,
@@ -37,11 +41,11 @@ def discover(
         A search of `whence.methods("search")`. ``"auto"`` takes BOSS where it accepts the columns and the knowledge,
         with up to 500 columns and more rows than columns, else PC; the reason stands in ``parameters``.
         `whence.analyze` chooses by the profile of the data.
-    knowledge : Knowledge, optional
-        Edges that are required or forbidden, tiers, roots, leaves.
+    knowledge : Knowledge or str, optional
+        Edges that are required or forbidden, tiers, roots, leaves. A text is read as tiers: ``"age < dose < cure"``.
     confidence : bool or int
         Bootstrap draws behind the confidence of every edge: True for 100, False for none.
-    random_state : int or Generator
+    random_state : int, Generator or None
         Seed of the search, if it is random, and of the bootstrap.
     **settings
         Passed to the search.
@@ -59,16 +63,44 @@ def discover(
     >>> result.graph.parents("cure"), result.confidence.edge("dose", "cure").word
     (('dose', 'age'), 'high')
     """
+    draws = _draws(confidence)
+    known = Knowledge.of(knowledge)
+    check_seed(random_state)
     dataset = as_dataset(data)
-    name, reason = _choose(dataset, knowledge or Knowledge()) if method == "auto" else (method, "given")
-    search = lookup("search", name)(knowledge=knowledge, **settings)
+    known.for_names(dataset.names)
+    name, reason = _choose(dataset, known) if method == "auto" else (method, "given")
+    search = _search(name, known, settings)
     result: DiscoveryResult = search.fit(dataset)
     result = replace(result, parameters={**result.parameters, "method_rule": reason})
-    draws = DRAWS if confidence is True else int(confidence)
     if not draws:
         return result
     seen = bootstrap(search, dataset, draws=draws, random_state=random_state, n_jobs=n_jobs, progress=progress)
     return replace(result, confidence=seen)
+
+
+def _draws(confidence: bool | int) -> int:
+    draws = DRAWS if confidence is True else confidence
+    if not isinstance(draws, (int, np.integer)) or draws < 0:
+        raise ParameterError(
+            "E313", f"{draws!r} bootstrap draws were asked for.", f"Give 0 for none, or a number; {DRAWS} is usual."
+        )
+    return int(draws)
+
+
+def _search(name: str, knowledge: Knowledge, settings: dict[str, Any]) -> Any:
+    """Return the search of that name with its settings; names that are nearly right are said."""
+    known = [card.name for card in methods("search")]
+    near = name.strip().casefold().replace("_", "-") if isinstance(name, str) else ""
+    if name not in known and near in known:
+        raise ParameterError("E301", f"there is no search named {name!r}.", f"Did you mean {near!r}?")
+    made = lookup("search", name)
+    takes = [setting for setting in signature(made).parameters if setting != "knowledge"]
+    absent = [setting for setting in settings if setting not in takes]
+    if absent:
+        raise ParameterError(
+            "E301", f"the search {name!r} has no setting {quote_names(absent)}.", f"Settings: {quote_names(takes)}."
+        )
+    return made(knowledge=knowledge, **settings)
 
 
 def _choose(data: Dataset, knowledge: Knowledge) -> tuple[str, str]:

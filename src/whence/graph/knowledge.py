@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.errors import GraphError, quote_names
+from whence.errors import GraphError, quote_names, suggest
 from whence.graph.marks import Edge, Mark, as_edge
 from whence.graph.orientation import topological_order
 from whence.graph.scanner import unquote
 from whence.graph.validation import find_cycle
 
 Pair = tuple[str, str]
-_QUOTED, _PLAIN = r"""(?P<quoted>"(?:[^"\\]|\\.)*"|'[^']*')""", r"""(?P<plain>[^\s,<"'](?:[^,<]*[^\s,<])?)"""
-_TIER_NAME = re.compile(rf"\s*(?:{_QUOTED}|{_PLAIN})\s*(?P<after>[,<]|\Z)", re.DOTALL)
+_QUOTED = r"""(?:"(?P<double>(?:[^"\\]|\\.|"")*)"|'(?P<single>[^']*)')"""
+# A name and what stands behind it, by the signs that part names.
+_NAME = {
+    signs: re.compile(
+        rf"""\s*(?:{_QUOTED}|(?P<plain>[^\s{signs}"'](?:[^{signs}]*[^\s{signs}])?))\s*(?P<after>[{signs}]|\Z)""",
+        re.DOTALL,
+    )
+    for signs in (",", ",<")
+}
+_HOW_TO_QUOTE = 'Quote a name that holds commas, \'<\' or quotes: "dose, mg"; a quote inside is written "".'
 
 
 @dataclass(frozen=True, init=False)
@@ -109,12 +116,11 @@ class Knowledge:
         index = {name: k for k, name in enumerate(names)}
         absent = [name for name in self.names() if name not in index]
         if absent:
-            close = get_close_matches(str(absent[0]), list(names), n=3, cutoff=0.5) or list(names)
             verdict = "is not a column" if len(absent) == 1 else "are not columns"
             raise GraphError(
                 "E250",
                 f"the knowledge names {quote_names(absent)}, which {verdict}.",
-                f"{'Closest' if len(close) <= 3 else 'Columns'}: {quote_names(close)}.",
+                suggest(absent[0], names),
             )
         p = len(names)
         required, forbidden = np.zeros((p, p), dtype=bool), np.zeros((p, p), dtype=bool)
@@ -160,6 +166,36 @@ class Knowledge:
             leaves=(*self.leaves, *other.leaves),
         )
 
+    @classmethod
+    def of(cls, value: Any) -> Knowledge:
+        """Return knowledge from what a verb was given: knowledge, tiers as text, what `to_dict` wrote, or nothing.
+
+        Raises
+        ------
+        GraphError
+            For anything else, and for text that cannot be read as tiers.
+
+        Examples
+        --------
+        >>> Knowledge.of("age < dose").tiers
+        (('age',), ('dose',))
+        >>> bool(Knowledge.of(""))
+        False
+        """
+        if isinstance(value, Knowledge):
+            return value
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return cls()
+        if isinstance(value, str):
+            return cls(tiers=value)
+        if isinstance(value, Mapping) and set(value) <= {"required", "forbidden", "tiers", "roots", "leaves"}:
+            return cls(**value)
+        raise GraphError(
+            "E256",
+            f"knowledge cannot be read from {value!r:.80}.",
+            "Write an order in time as text, 'age < dose < cure', or wh.Knowledge(tiers=[['age'], ['dose', 'cure']]).",
+        )
+
     @staticmethod
     def parse_tiers(text: str) -> tuple[tuple[str, ...], ...]:
         """Read tiers from text: names separated by commas, tiers by ``<``; names may be quoted.
@@ -168,21 +204,20 @@ class Knowledge:
         (('age', 'sex'), ('dose',), ('blood, after',))
         """
         tiers: list[list[str]] = [[]]
-        position, after = 0, ","
-        while after:
-            match = _TIER_NAME.match(text, position)
-            if match is None:
-                raise GraphError(
-                    "E251",
-                    f"the tiers {text!r} hold an empty name or an open quote at position {position + 1}.",
-                    "Write 'a,b < c < d'; quote names that hold commas, '<' or quotes.",
-                )
-            quoted = match["quoted"] or ""
-            tiers[-1].append(match["plain"] or (quoted[1:-1] if quoted.startswith("'") else unquote(quoted)))
-            position, after = match.end(), match["after"]
+        for name, after in _parts(text, ",<", "tiers"):
+            tiers[-1].append(name)
             if after == "<":
                 tiers.append([])
         return tuple(tuple(tier) for tier in tiers)
+
+    @staticmethod
+    def parse_names(text: str) -> tuple[str, ...]:
+        """Read names separated by commas, quoted as in `parse_tiers`.
+
+        >>> Knowledge.parse_names('age, "dose, mg", "the ""old"" one"')
+        ('age', 'dose, mg', 'the "old" one')
+        """
+        return tuple(name for name, _ in _parts(text, ",", "names"))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the knowledge as plain JSON values; ``Knowledge(**...)`` takes them back."""
@@ -234,6 +269,25 @@ class Knowledge:
         if cause in self.leaves:
             return f"{cause!r} being a leaf"
         return "the tiers"
+
+
+def _parts(text: str, signs: str, what: str) -> Iterator[tuple[str, str]]:
+    """Yield every name of a text with the sign behind it, which is empty at the end."""
+    position, after = 0, ","
+    while after:
+        match = _NAME[signs].match(text, position)
+        if match is None:
+            form = "Write 'a,b < c < d'. " if "<" in signs else "Write 'a,b,c'. "
+            raise GraphError(
+                "E251",
+                f"the {what} {text!r} hold an empty name or an open quote at position {position + 1}.",
+                form + _HOW_TO_QUOTE,
+            )
+        position, after = match.end(), match["after"]
+        double = re.sub(
+            r'\\.|""', lambda sign: '\\"' if sign[0] == '""' else sign[0], match["double"] or "", flags=re.DOTALL
+        )
+        yield match["plain"] or match["single"] or unquote(f'"{double}"'), after
 
 
 def _listed(names: str | Iterable[str]) -> tuple[str, ...]:
