@@ -21,8 +21,16 @@ FILL_WITH_CARE = 0.3
 LEAVE_OUT = 0.5
 # A column with at least this share of distinct values tells rows apart.
 _TELLING = 0.9
-# A value is far when it lies this many robust standard deviations from the median.
+# Rounded values take up at least this share of the steps between the smallest and the largest.
+_FILLED = 0.1
+# A value is far, isolated as a code is, or beyond belief when it lies this many robust standard deviations from the
+# median.
 _FAR = 6.0
+_FAR_CODE = 10.0
+_BEYOND_BELIEF = 1000.0
+_MOST_CODES = 4
+_CODE = re.compile(r"-?(9{2,}|8{2,}|7{2,})|-[1789]")
+_NINES = (-99.0, -999.0, -9999.0, -99999.0)
 _PLAIN_NAME = re.compile(r"(?:v|x|y|z|f|c|var|variable|col|column|feat|feature|attr|field|unnamed)?[\s_:.-]*\d+", re.I)
 
 
@@ -115,17 +123,26 @@ def _advice(share: float) -> str:
 
 
 def repeated_rows(view: View) -> tuple[CheckResult, dict[str, Any]]:
-    """Count rows that repeat another one; judged only where some column tells nearly all rows apart."""
+    """Count rows that repeat another one; judged only where some column tells nearly all different rows apart."""
     cells = np.column_stack([np.nan_to_num(view.values, nan=np.inf), view.codes]).astype(np.float64)
-    repeats = len(cells) - len(np.unique(_row_hashes(cells))) if cells.size else 0
+    first = np.unique(_row_hashes(cells), return_index=True)[1] if cells.size else np.arange(len(cells))
+    repeats = len(cells) - len(first)
     share = repeats / max(len(cells), 1)
-    distinct = max((len(np.unique(view.values[:, place])) for place in view.smooth), default=0)
-    expected = distinct < _TELLING * len(cells)
+    expected = not any(_tells_apart(view.values[first, place], len(cells)) for place in view.smooth)
     sentence = f"{repeats:,} of {len(cells):,} rows repeat another row exactly ({share:.1%})"
     sentence += ", as is to be expected where values repeat in every column." if expected and repeats else "."
     verdict = None if expected else share < 0.01
     check = CheckResult("repeated-rows", "Repeated rows", verdict, sentence, statistic=share)
     return check, {"repeated_rows_share": share, "repeated_rows_suspect": verdict is False}
+
+
+def _tells_apart(values: NDArray[np.float64], rows: int) -> bool:
+    """Tell whether nearly all different rows differ in a column, and not for want of values such as 0.1, 0.2, ... ."""
+    distinct = np.unique(values[~np.isnan(values)])
+    if len(distinct) < max(_TELLING * len(values), 2):
+        return False
+    steps = (distinct[-1] - distinct[0]) / np.diff(distinct).min()
+    return bool(len(distinct) >= _TELLING * rows or len(distinct) < _FILLED * steps)
 
 
 def _row_hashes(cells: NDArray[np.float64]) -> NDArray[np.uint64]:
@@ -144,14 +161,13 @@ def far_values(view: View) -> tuple[CheckResult, dict[str, Any]]:
     names = [view.numeric[place] for place in view.smooth]
     if not names:
         return CheckResult("far-values", "Far values", None, "Not applicable: no continuous column."), {
-            "far_values": {}
+            "far_values": {},
+            "absurd_values": {},
         }
-    middle = np.nanmedian(values, axis=0)
-    spread = np.nanmedian(np.abs(values - middle), axis=0) * 1.4826
-    # Where half of the values are one value the median deviation is 0 and the standard deviation takes its place.
-    spread = np.where(spread > 0, spread, np.nanstd(values, axis=0))
-    far = np.abs(values - middle) > _FAR * np.where(spread > 0, spread, 1.0)
-    shares = far.mean(axis=0)
+    distance = _distances(values, values)
+    shares = (distance > _FAR).mean(axis=0)
+    absurd = dict(zip(names, np.nanmax(distance, axis=0, initial=0.0).tolist()))
+    absurd = {name: distance for name, distance in absurd.items() if distance > _BEYOND_BELIEF}
     found = {name: float(share) for name, share in zip(names, shares) if share > 0}
     many = [name for name, share in found.items() if share > 0.01]
     if found:
@@ -164,7 +180,60 @@ def far_values(view: View) -> tuple[CheckResult, dict[str, Any]]:
         sentence = f"No value lies more than {_FAR:g} robust standard deviations from its column's median."
     table = {"column": list(found), "share": list(found.values())}
     check = CheckResult("far-values", "Far values", not many, sentence, float(shares.max()), table=table)
-    return check, {"far_values": found}
+    return check, {"far_values": found, "absurd_values": absurd}
+
+
+def _distances(values: NDArray[np.float64], among: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how many robust standard deviations of ``among`` values lie from its median, column by column."""
+    middle = np.nanmedian(among, axis=0)
+    spread = np.nanmedian(np.abs(among - middle), axis=0) * 1.4826
+    # Where half of the values are one value the median deviation is 0 and the standard deviation takes its place.
+    spread = np.where(spread > 0, spread, np.nanstd(among, axis=0))
+    return np.asarray(np.abs(values - middle) / np.where(spread > 0, spread, 1.0))
+
+
+def missing_codes(view: View) -> tuple[CheckResult, dict[str, Any]]:
+    """Find extreme values that repeat and stand apart, such as -999: as a rule codes for a missing value."""
+    found: dict[str, list[float]] = {}
+    for name in view.numeric:
+        if view.part.columns[name].kind is not Kind.BINARY and (codes := _codes(view.part.numeric([name])[:, 0])):
+            found[name] = codes
+    listed = sorted({code for codes in found.values() for code in codes})
+    sentence = "No extreme value looks like a code for missing."
+    if found:
+        named = ", ".join(f"{code:g}" for code in listed)
+        sentence = (
+            f"{quote_names(found)} repeat {named} far from all other values, which looks like a code for missing; "
+            f"declare it with wh.read(..., missing=[{named}])."
+        )
+    check = CheckResult("missing-codes", "Codes for missing", not found, sentence, len(found))
+    return check, {"missing_codes": found}
+
+
+def _codes(values: NDArray[np.float64]) -> list[float]:
+    """Return the values of a column, from the outside inwards, that look like codes for missing."""
+    left = values[~np.isnan(values)]
+    found: list[float] = []
+    for end in (np.min, np.max):
+        for _ in range(_MOST_CODES):
+            if not len(left):
+                break
+            code = float(end(left))
+            rest = left[left != code]
+            often = len(left) - len(rest) >= max(2, min(3, 0.01 * len(values)))
+            if not often or len(np.unique(rest)) < 2 or not _stands_apart(code, rest):
+                break
+            found.append(code)
+            left = rest
+    return found
+
+
+def _stands_apart(code: float, rest: NDArray[np.float64]) -> bool:
+    alone = code < 0 <= rest[~np.isin(rest, _NINES)].min(initial=0.0)
+    if alone and code in _NINES:
+        return True
+    far = bool(_distances(np.array([code]), rest)[0] > _FAR_CODE)
+    return far and (alone or _CODE.fullmatch(f"{code:g}") is not None)
 
 
 def names(data: Dataset) -> tuple[CheckResult, dict[str, Any]]:

@@ -81,6 +81,7 @@ def profile(
     view = make_view(table, rng, leave_out=outside)
     steps.add(columns.repeated_rows(view))
     steps.add(columns.far_values(view))
+    steps.add(columns.missing_codes(view))
     correlation = association.correlations(view)
     steps.add(association.near_duplicates(view, correlation))
     steps.add(association.collinearity(view, correlation))
@@ -122,7 +123,7 @@ def profile(
 class _Steps:
     """Collects checks and facts and reports each finished check."""
 
-    total = 18
+    total = 19
 
     def __init__(self, progress: Progress) -> None:
         self.checks: list[CheckResult] = []
@@ -193,6 +194,12 @@ def _warnings(facts: dict[str, Any], domain: str | None) -> list[str]:
         found.append(f"Some columns are all but copies of each other: {listed}.")
     if facts["repeated_rows_suspect"]:
         found.append(f"{facts['repeated_rows_share']:.0%} of the rows repeat another row.")
+    for name, codes in facts["missing_codes"].items():
+        listed = ", ".join(f"{code:g}" for code in codes)
+        found.append(f"In {name}, {listed} looks like a code for missing; declare it with missing=[{listed}].")
+    for name, distance in facts["absurd_values"].items():
+        if name not in facts["missing_codes"]:
+            found.append(f"{name} holds a value {distance:,.0f} robust standard deviations from its median: check it.")
     if facts["heterogeneous"]:
         found.append(f"The rows come from different regimes (column {domain}): pooled results mix them.")
     if facts["time_ordered"] or facts["rows_dependent"]:
