@@ -213,3 +213,78 @@ def test_text_with_enormous_cells_is_read_or_refused_in_one_line(tmp_path):
     assert read(text(tmp_path, content)).n_rows == 3
     quoted = 'a,b\n1,"' + "x" * 200_000 + '"\n2,y\n3,z\n'
     refused(text(tmp_path, quoted.replace("2,y", "2,y,w")), "E108", "table.csv")
+
+
+def test_a_spreadsheet_is_named_with_the_way_round_it(tmp_path):
+    (tmp_path / "table.xlsx").write_bytes(b"PK\x03\x04")
+    with pytest.raises(DataError, match=r"spreadsheet.*Save the sheet as CSV"):
+        read(tmp_path / "table.xlsx")
+
+
+def test_utf_16_is_read_and_said(tmp_path):
+    (tmp_path / "table.csv").write_bytes("größe,x\n1.5,2\n2.5,3\n".encode("utf-16"))
+    data = read(tmp_path / "table.csv")
+    assert data.names == ("größe", "x")
+    assert any("utf-16" in note for note in data.notes)
+    with pytest.raises(DataError, match="not UTF-8 and cannot stay on disk"):
+        read(tmp_path / "table.csv", lazy=True)
+
+
+def test_a_json_array_is_read(tmp_path):
+    path = tmp_path / "table.json"
+    path.write_text('[{"a": 1, "b": "x"},\n {"b": "y", "c": 2.5}]')
+    assert read(path).to_arrow().to_pydict() == {"a": [1, None], "b": ["x", "y"], "c": [None, 2.5]}
+    for text, says in (("[1, 2]", "other things than objects"), ('[{"a": 1},', "not JSON")):
+        path.write_text(text)
+        with pytest.raises(DataError, match=says):
+            read(path)
+
+
+COMMENTS = {
+    "a sentence": ("# made by hand\n# in May, twice\na,b,c\n1,2,3\n4,5,6\n", ("a", "b", "c"), 2),
+    "names behind the sign": ("#id,age\n1,50\n2,60\n", ("#id", "age"), 0),
+    "one column": ("# numbers\nx\n1\n2\n", ("x",), 1),
+}
+
+
+@pytest.mark.parametrize("case", COMMENTS)
+def test_comments_before_the_table_are_left_out_and_said(case, tmp_path):
+    text, names, count = COMMENTS[case]
+    (tmp_path / "table.csv").write_text(text)
+    data = read(tmp_path / "table.csv")
+    assert (data.names, data.n_rows) == (names, 2)
+    assert any("comment" in note for note in data.notes) is bool(count)
+    if count:
+        with pytest.raises(DataError, match="lines of comment"):
+            read(tmp_path / "table.csv", lazy=True)
+
+
+SPELLED = {
+    "percent": (["10%", "2.5 %", None, "-3%"], [10, 2.5, None, -3]),
+    "dollars": (["$1,200.50", "$30", "$7"], [1200.5, 30, 7]),
+    "thousands": (["1,200", "1,200,300", "17"], [1200, 1200300, 17]),
+    "thousands and points": (["1,200.5", "2,300.5"], [1200.5, 2300.5]),
+    "decimal commas": (["1,5", "2,25", "0,125"], "decimal commas"),
+    "thousands or decimals": (["1,200", "2,300"], "decimal commas"),
+    "points between thousands": (["1.200.300", "12 000", "1'000"], "other signs"),
+}
+
+
+@pytest.mark.parametrize("case", SPELLED)
+def test_numbers_spelled_with_signs_are_read_where_plain_and_said(case):
+    texts, expected = SPELLED[case]
+    table = {"x": texts, "y": [float(k) for k in range(len(texts))]}
+    data = read(table)
+    (note,) = data.notes
+    if isinstance(expected, str):
+        assert expected in note
+        assert data.to_arrow()["x"].to_pylist() == texts
+    else:
+        assert "was read as numbers" in note
+        assert data.to_arrow()["x"].to_pylist() == expected
+    assert read(table, kinds={"x": "categorical"}).to_arrow()["x"].to_pylist() == texts
+
+
+def test_words_dates_and_codes_are_no_spelled_numbers():
+    data = read({"a": ["2020-01-01", "2020-01-02"], "b": ["A1", "12%x"], "c": ["no", "yes"]})
+    assert data.notes == ()

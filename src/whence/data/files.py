@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import glob
 import gzip
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from whence.data.reading import check_names
+from whence.data.reading import check_names, to_arrow_array
 from whence.data.sources import Opened, first_line, flat, open_relation
 from whence.errors import DataError, quote_names
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 LAZY_BYTES = 500 * 2**20
 ABSENT = ["", "NA", "NaN", "nan", "null", "NULL", "None", "#N/A"]
 _PARQUET, _ARROW, _JSON = (".parquet", ".pq"), (".arrow", ".feather", ".ipc"), (".jsonl", ".ndjson", ".json")
+_EXCEL = (".xlsx", ".xls", ".xlsm", ".ods")
 _TEXT = (".csv", ".tsv", ".txt", ".data", ".dat", ".gz")
 _HEAD_BYTES = 2**16
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _DECIMAL_COMMA = re.compile(r"(?:^|;)\s*[+-]?\d+,\d+\s*(?:;|$)", re.MULTILINE)
 _DECIMAL_POINT = re.compile(r"(?:^|;)\s*[+-]?\d+\.\d+\s*(?:;|$)", re.MULTILINE)
 
@@ -100,6 +103,12 @@ def _check_file(path: Path) -> None:
         raise DataError("E106", f"the file {str(path)!r} may not be read.", "Change its permissions.")
     if path.stat().st_size == 0:
         raise DataError("E101", f"{path.name!r} is empty.", "Check that it was written completely.")
+    if path.suffix.lower() in _EXCEL:
+        raise DataError(
+            "E107",
+            f"{path.name!r} is a spreadsheet, and those are not read.",
+            "Save the sheet as CSV, or pass the table itself: wh.read(pandas.read_excel(...)).",
+        )
 
 
 def _read_parquet(path: Path) -> pa.Table:
@@ -126,10 +135,30 @@ def _read_json(path: Path) -> pa.Table:
     import pyarrow as pa
     import pyarrow.json as pj
 
+    with path.open("rb") as file:
+        if file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+            return _read_json_array(path)
     try:
         return pj.read_json(path)
     except (pa.ArrowException, OSError) as error:
         raise _not_what_it_says(path, "JSON lines (one object a line)", error) from error
+
+
+def _read_json_array(path: Path) -> pa.Table:
+    """Read one JSON array of objects; a name that an object lacks is missing there."""
+    import pyarrow as pa
+
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise _not_what_it_says(path, "JSON", error) from error
+    if not all(isinstance(row, dict) for row in listed):
+        raise DataError(
+            "E107", f"{path.name!r} is a JSON array of other things than objects.", "Write one object for each row."
+        )
+    names = list(dict.fromkeys(name for row in listed for name in row))
+    check_names(names, path.name)
+    return pa.table({name: to_arrow_array(name, [row.get(name) for row in listed]) for name in names})
 
 
 def _not_what_it_says(path: Path, form: str, error: Exception) -> DataError:
@@ -149,6 +178,11 @@ def _read_text(path: Path, notes: list[str]) -> pa.Table:
     text, encoding = _decode(path, _raw(path))
     if encoding != "utf-8":
         notes.append(f"The file is not UTF-8; it was read as {encoding}.")
+    text, comments = _without_comments(text)
+    if comments:
+        notes.append(
+            f"{comments} line{'s' * (comments > 1)} of comment (#) before the table {'were' if comments > 1 else 'was'} left out."
+        )
     layout = layout_of(path, text)
     if layout.decimal == ",":
         notes.append("Numbers were read with a decimal comma.")
@@ -173,12 +207,14 @@ def _raw(path: Path, size: int = -1) -> bytes:
         raise DataError(
             "E107", f"{path.name!r} cannot be unpacked ({first_line(error)}).", "Write the file again."
         ) from error
-    if b"\x00" in raw[:4096]:
+    if b"\x00" in raw[:4096] and not raw.startswith(_UTF16):
         raise DataError("E107", f"{path.name!r} is not text but binary.", "Give it the ending of what it holds.")
     return raw
 
 
 def _decode(path: Path, raw: bytes) -> tuple[str, str]:
+    if raw.startswith(_UTF16):
+        return raw.decode("utf-16", errors="replace"), "utf-16"
     for encoding in ("utf-8-sig", "cp1252"):
         try:
             text = raw.decode(encoding)
@@ -187,6 +223,22 @@ def _decode(path: Path, raw: bytes) -> tuple[str, str]:
         if encoding == "utf-8-sig" or sum(letter < " " and letter not in "\t\r\n" for letter in text[:4096]) == 0:
             return text, "utf-8" if encoding == "utf-8-sig" else encoding
     raise DataError("E107", f"{path.name!r} is not text in UTF-8 or Windows-1252.", "Save it as UTF-8.")
+
+
+def _without_comments(text: str) -> tuple[str, int]:
+    """Return a text without the lines of comment before its table, and how many those were.
+
+    A last such line with as many cells as the table names its columns and is kept.
+    """
+    if not text.startswith("#"):
+        return text, 0
+    lines = text.splitlines(keepends=True)
+    count = next((k for k, line in enumerate(lines) if not line.startswith("#")), 0)
+    head = lines[count : count + 50]
+    separator = _separator([line for line in head if line.strip()] or head)
+    last, first = (len(next(csv.reader([line], delimiter=separator), [])) for line in (lines[count - 1], lines[count]))
+    count -= last == first > 1
+    return "".join(lines[count:]), count
 
 
 def layout_of(path: Path, text: str) -> Layout:
@@ -283,8 +335,10 @@ def _text_relation(connection: Any, files: Sequence[str]) -> Any:
         head = _raw(path, _HEAD_BYTES)
         text, encoding = _decode(path, head[: head.rfind(b"\n") + 1] or head)
         layouts.append(layout_of(path, text))
-        if encoding != "utf-8" or layouts[-1].separator == " ":
-            problem = "is not UTF-8" if encoding != "utf-8" else "is separated by runs of spaces"
+        problem = "is not UTF-8" if encoding != "utf-8" else ""
+        problem = "is separated by runs of spaces" if layouts[-1].separator == " " else problem
+        problem = "starts with lines of comment" if _without_comments(text)[1] else problem
+        if problem:
             raise DataError("E107", f"{path.name!r} {problem} and cannot stay on disk.", "Read it with lazy=False.")
     layout = layouts[0]
     other = next((name for name, found in zip(files, layouts) if found.header != layout.header), None)

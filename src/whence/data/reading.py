@@ -12,6 +12,7 @@ import numpy as np
 from whence.data.dataset import Dataset
 from whence.data.kinds import HAS_LEVELS, Column, Facts, Kind, infer_kind
 from whence.data.memory import MemoryTable, sorted_levels
+from whence.data.spelled import numbers_of
 from whence.errors import DataError, ParameterError, quote_names, suggest
 
 if TYPE_CHECKING:
@@ -86,7 +87,9 @@ def read(
             "E101", f"{opened.label} holds {table.num_columns} columns and no rows.", "Check that it is the right file."
         )
     table, declared = _with_declared_missing(table, listed)
-    notes += declared
+    table, spelled = _with_spelled_numbers(table, kinds or {})
+    notes += [*declared, *spelled]
+    same = not declared and table.schema == opened.table.schema
     check_keys(kinds or {}, table.column_names, "kinds")
     check_keys(units or {}, table.column_names, "units")
     columns = [
@@ -100,7 +103,7 @@ def read(
         library=opened.library,
         roles=roles,
         notes=notes,
-        native=source if opened.keep_native and not declared else None,
+        native=source if opened.keep_native and same else None,
     )
 
 
@@ -234,8 +237,8 @@ def stray_text(name: str, count: int, found: list[str], where: str = "") -> Data
         f"column {name!r} has {'1 value that is' if count == 1 else f'{count:,} values that are'} not numeric "
         f"({where}{quote_names(found)}).",
         f"Declare them missing with wh.read(..., missing={found}) or --missing {shlex.quote(found[0])}, make the "
-        f"column a category with kinds= or --kind {shlex.quote(name)}=categorical, or leave it out with drop= or --drop "
-        f"{shlex.quote(as_listed(name))}.",
+        f"column a category with kinds= or --kind {shlex.quote(name)}=categorical, or leave it out with drop= or "
+        f"--drop {shlex.quote(as_listed(name))}.",
     )
 
 
@@ -338,6 +341,19 @@ def _with_declared_missing(table: pa.Table, missing: tuple[Any, ...]) -> tuple[p
             cleaned = _numbers_if_possible(cleaned)
         table = table.set_column(place, name, cleaned)
         notes.append(declared_note(name, count))
+    return table, notes
+
+
+def _with_spelled_numbers(table: pa.Table, kinds: Mapping[str, Any]) -> tuple[pa.Table, list[str]]:
+    """Turn text that spells numbers with percent or currency signs into numbers, where no kind was declared."""
+    import pyarrow as pa
+
+    notes = []
+    for place, name in enumerate(table.column_names):
+        if pa.types.is_string(table.schema.field(place).type) and name not in kinds:
+            column, note = numbers_of(name, table.column(place))
+            table = table.set_column(place, name, column)
+            notes += [note] if note else []
     return table, notes
 
 
