@@ -180,9 +180,8 @@ def _read_text(path: Path, notes: list[str]) -> pa.Table:
         notes.append(f"The file is not UTF-8; it was read as {encoding}.")
     text, comments = _without_comments(text)
     if comments:
-        notes.append(
-            f"{comments} line{'s' * (comments > 1)} of comment (#) before the table {'were' if comments > 1 else 'was'} left out."
-        )
+        lines = "1 line" if comments == 1 else f"{comments} lines"
+        notes.append(f"Left out before the table: {lines} of comment (#).")
     layout = layout_of(path, text)
     if layout.decimal == ",":
         notes.append("Numbers were read with a decimal comma.")

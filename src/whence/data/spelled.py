@@ -13,6 +13,7 @@ _AMOUNT = rf"^\s*[+-]?{_SIGN}?\s*([1-9]\d{{0,2}}(,\d{{3}})+|\d+)(\.\d+)?\s*$"
 # A comma before three digits could part thousands or decimals; any of these settles it.
 _SETTLED = rf"{_SIGN}|,\d{{3}},|,\d{{3}}\.|^\s*[+-]?\d{{1,3}}(\.\d+)?\s*$"
 _COMMA = rf"^\s*[+-]?{_SIGN}?\s*[\d.]+,\d+\s*({_SIGN}|%)?\s*$"
+_DATE = r"^\s*\d{1,2}\.\s?\d{1,2}\.\s?\d{2,4}\s*$"
 _ABOUT = rf"^\s*[+-]?{_SIGN}?\s*\d[\d.,' ]*\s*({_SIGN}|%)?\s*$"
 
 
@@ -37,7 +38,7 @@ def numbers_of(name: str, column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str
         signs = "currency signs and commas between thousands"
     elif _all(present, _COMMA):
         return column, f"{name!r} looks like numbers with decimal commas and was left as text: write them with a point."
-    elif _all(present, _ABOUT):
+    elif _all(present, _ABOUT) and not _all(present, _DATE):
         return column, f"{name!r} looks like numbers with other signs and was left as text: write plain numbers."
     else:
         return column, ""
