@@ -54,7 +54,11 @@ CASES = {
         ["'x'", "1e+200"],
         lambda: ask(table(x=np.where(np.arange(60) == 7, 1e200, table()["x"])), "x", adjustment=()),
     ),
-    "two huge outcomes": ("E104", ["'y'"], lambda: ask(table(y=1e300 * table()["d"][::-1]))),
+    "two huge outcomes": (
+        "E104",
+        ["'y'"],
+        lambda: ask(wh.read(table(y=1e300 * table()["d"][::-1]), units={"y": "mg"})),
+    ),
     "data and effect of refute swapped": (
         "E447",
         ["other way round"],

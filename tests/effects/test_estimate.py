@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import whence as wh
 from whence.data import examples, simulate
 from whence.effects import Effect, Identification, estimate, identify
+from whence.effects.wording import number
 from whence.graph import Graph
 
 PERSONAL = ("age", "black", "educ", "hisp", "marr", "nodegree", "re74", "re75")
@@ -200,6 +202,45 @@ def test_a_binary_outcome_is_a_probability():
     reach = 1.959964 * error
     assert np.log(effect.contrasts[0].ratio_interval) == pytest.approx((np.log(2) - reach, np.log(2) + reach))
     assert "raises the probability of y = 1 by 25 percentage points" in effect.sentence()
+
+
+@pytest.mark.parametrize("levels", [(1, 2), (1.0, 2.0), (-1, 2)])
+def test_two_values_are_a_probability_however_they_are_coded(levels):
+    y = np.array(levels)[[0] * 30 + [1] * 10 + [0] * 20 + [1] * 20]
+    effect = estimate({"d": [0] * 40 + [1] * 40, "y": y}, None, "d", "y", adjustment=[])
+    assert effect.units == "probability"
+    assert "raises the probability of y = 2 by 25 percentage points" in effect.sentence()
+
+
+def test_two_values_with_a_unit_are_amounts():
+    data = {"d": [0] * 40 + [1] * 40, "y": [0] * 30 + [1000] * 10 + [0] * 20 + [1000] * 20}
+    effect = estimate(wh.read(data, units={"y": "dollars"}), None, "d", "y", adjustment=[])
+    assert "raises y by 250 dollars" in effect.sentence()
+
+
+def test_no_direction_is_claimed_that_the_interval_leaves_open():
+    d = np.arange(200) % 2
+    noise = np.random.default_rng(2).normal(size=200)
+    for turned in (1, -1):
+        effect = estimate({"d": d, "y": turned * noise}, None, "d", "y", adjustment=[])
+        assert effect.interval[0] < 0 < effect.interval[1]
+        assert effect.sentence().startswith(f"Setting d from 0 to 1 changes y by {number(effect.estimate)} on average")
+        assert "; neither direction is ruled out)" in effect.sentence()
+
+
+def test_an_interval_without_ends_is_said_to_have_none(confounded):
+    effect = estimate(confounded.data, None, "T", "Y", adjustment=["X1"], method="regression")
+    open_ended = replace(effect, interval=(-np.inf, np.inf)).sentence()
+    assert "(the data set no bound at 95 %; neither direction is ruled out)" in open_ended
+    assert "to infinity; the data set no upper bound)" in replace(effect, interval=(1.0, np.inf)).sentence()
+
+
+def test_a_range_names_what_is_compared_and_in_what_unit(confounded):
+    columns = {**confounded.columns, "T": np.where(confounded.columns["T"] == 1, "I", "F")}
+    graph = Graph.from_edges(["T --- X1", "X1 -> Y", "T -> Y"], kind="PDAG")
+    effect = estimate(wh.read(columns, units={"Y": "kg"}), graph, "T", "Y", contrast=("I", "F"))
+    low, high = map(number, effect.range)
+    assert f"left open, setting T from F to I changes Y by between {low} and {high} kg (95 % int" in effect.sentence()
 
 
 def test_incomplete_rows_are_left_out_and_counted(confounded):

@@ -346,6 +346,7 @@ def _range(data: Dataset, question: Question, found: Identification) -> Effect:
         warnings=tuple(dict.fromkeys(warning for effect in effects for warning in effect.warnings)),
         parameters={
             **{key: first.parameters[key] for key in ("outcome_event", "outcome_unit", "treatment_unit")},
+            "contrast": (first.contrasts[0].to, first.contrasts[0].reference),
             "method_reason": f"one {method} for each of the {len(sets)} possibilities that the graph leaves open",
         },
         fitted=None,

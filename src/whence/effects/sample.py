@@ -246,7 +246,8 @@ def _outcome(data: Dataset, name: str, rows: Labels) -> tuple[Array, Any]:
     if column.kind is not Kind.BINARY:
         return values, None
     low, high = column.levels or (0, 1)
-    if {low, high} != {0, 1} and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in (low, high)):
+    numbers = all(isinstance(level, (int, float)) and not isinstance(level, bool) for level in (low, high))
+    if numbers and {low, high} != {0, 1} and (data.unit(name) or "").strip():
         values = low + (high - low) * values  # two numbers that carry a unit, such as 0 and 1,000 dollars
         _check_scale(name, values)
         return values, None

@@ -90,31 +90,42 @@ def effect_sentence(effect: Effect) -> str:
     if effect.range is not None:
         return _range_sentence(effect)
     low, high = effect.interval
-    opening = _change(effect)
-    interval = f"{percent(effect.level)} interval {_amount(effect, low)} to {_amount(effect, high)}"
-    doubt = "; an effect of zero is not ruled out" if low <= 0 <= high else ""
-    return f"{opening} ({interval}{doubt}){_means(effect)}."
+    doubt = "; neither direction is ruled out" if low <= 0 <= high else ""
+    return f"{_change(effect)} ({_interval(effect)}{doubt}){_means(effect)}."
+
+
+def _interval(effect: Effect) -> str:
+    low, high = effect.interval
+    if math.isinf(low) and math.isinf(high):
+        return f"the data set no bound at {percent(effect.level)}"
+    words = f"{percent(effect.level)} interval {_amount(effect, low)} to {_amount(effect, high)}"
+    if math.isinf(low) or math.isinf(high):
+        words += f"; the data set no {'lower' if math.isinf(low) else 'upper'} bound"
+    return words
 
 
 def _change(effect: Effect) -> str:
-    """Return "Setting treat from 0 to 1 raises re78 by 1,794 US dollars on average"."""
-    size = abs(effect.estimate)
-    verb = "raises" if effect.estimate > 0 else "lowers" if effect.estimate < 0 else "changes"
+    """Return "Setting treat from 0 to 1 raises re78 by 1,794 US dollars on average", no direction if both are open."""
+    low, high = effect.interval
+    open_ended = low <= 0 <= high
+    verb = "changes" if open_ended else "raises" if effect.estimate > 0 else "lowers"
+    size = effect.estimate if open_ended else abs(effect.estimate)
     amount = f"{_amount(effect, size)}{_amount_unit(effect)}"
     return f"{_intervention(effect)} {verb} {_outcome(effect)} by {amount} {_whom(effect)}"
 
 
 def _intervention(effect: Effect) -> str:
-    first = effect.contrasts[0]
-    if first.to is None:
-        unit = one_of(effect.parameters.get("treatment_unit") or "")
+    first = effect.contrasts[0] if effect.contrasts else None
+    to, reference = (first.to, first.reference) if first else effect.parameters.get("contrast") or (None, None)
+    if to is None:
+        unit = one_of((effect.parameters.get("treatment_unit") or "").strip())
         return f"Raising {effect.treatment} by 1 {unit}".rstrip()
-    return f"Setting {effect.treatment} from {level_words(first.reference)} to {level_words(first.to)}"
+    return f"Setting {effect.treatment} from {level_words(reference)} to {level_words(to)}"
 
 
 def _outcome(effect: Effect) -> str:
     event = effect.parameters.get("outcome_event")
-    return f"the probability of {effect.outcome} = {event}" if event is not None else effect.outcome
+    return f"the probability of {effect.outcome} = {level_words(event)}" if event is not None else effect.outcome
 
 
 def _amount(effect: Effect, value: float) -> str:
@@ -124,7 +135,7 @@ def _amount(effect: Effect, value: float) -> str:
 def _amount_unit(effect: Effect) -> str:
     if effect.parameters.get("outcome_event") is not None:
         return " percentage points"
-    unit = effect.parameters.get("outcome_unit") or ""
+    unit = (effect.parameters.get("outcome_unit") or "").strip()
     return f" {unit}" if unit else ""
 
 
@@ -151,10 +162,10 @@ def _means(effect: Effect) -> str:
 
 def _range_sentence(effect: Effect) -> str:
     low, high = effect.range or (math.nan, math.nan)
-    unit = _amount_unit(effect)
-    span = f"between {_amount(effect, low)} and {_amount(effect, high)}{unit}"
-    interval = f"{_amount(effect, effect.interval[0])} to {_amount(effect, effect.interval[1])}"
+    intervention = _intervention(effect)
     return (
         f"The graph does not settle the effect of {effect.treatment} on {effect.outcome}: depending on the directions "
-        f"left open it lies {span} ({percent(effect.level)} interval over all of them {interval})."
+        f"left open, {intervention[0].lower()}{intervention[1:]} changes {_outcome(effect)} by between "
+        f"{_amount(effect, low)} and {_amount(effect, high)}{_amount_unit(effect)} "
+        f"({_interval(effect)}, over all of them)."
     )
