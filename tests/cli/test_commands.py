@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 
 from tests.cli.bad_input import good_table, run, write_csv
+from whence.cli import show
 from whence.cli.files import free_report_name, read_graph, write_graph
 from whence.errors import DataError, GraphError, ParameterError
 from whence.graph import Graph
+from whence.results import CheckResult
 
 
 def whence(*arguments, cwd):
@@ -203,3 +206,14 @@ def test_import_is_light(tmp_path):
     )
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
+
+
+def test_the_terminal_says_everything_once(capsys):
+    said = CheckResult("overlap", "Overlap", False, "Few rows of one arm are like the other's.")
+    found = SimpleNamespace(
+        sentence=lambda: "An effect.", warnings=(said.sentence, "Something else."), diagnostics=(said,), refutations=()
+    )
+    show.effect(found)
+    printed = " ".join(re.sub("[│┃]", " ", capsys.readouterr().out).split())
+    assert printed.count("Few rows") == 1
+    assert printed.count("Something else.") == 1

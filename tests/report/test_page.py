@@ -14,9 +14,13 @@ import pytest
 import whence as wh
 from tests.report.conftest import ODD, trial
 from tests.report.reading import Tree, contrast, markdown_tables, outside_fences
+from whence.autopilot.study import Decision
 from whence.effects.wording import number
-from whence.report import render_html, render_markdown
+from whence.graph import Graph
+from whence.report import effect_part, method_part, render_html, render_markdown
+from whence.report.graph_part import graph_part
 from whence.report.page import build_page
+from whence.report.pieces import counted
 from whence.report.verdict import verdict_of
 from whence.results import CheckResult
 
@@ -230,3 +234,54 @@ def test_words_can_be_read_on_their_backgrounds(mode):
         assert contrast(colours[f"{tone}-ink"], colours["paper"]) >= 4.5
     for mark in ("blue", "orange"):
         assert contrast(colours[mark], colours["paper"]) >= 3
+
+
+def test_the_edge_allowed_for_the_question_is_drawn_dotted_and_explained(effect_study):
+    graph = Graph.from_edges(["age -> dose", "age -> cure"], names=effect_study.graph.names)
+    step = Decision("identify", "allowed the edge dose -> cure", "the search found no path between them")
+    study = replace(
+        effect_study,
+        discovery=replace(effect_study.discovery, graph=graph),
+        decisions=(*effect_study.decisions, step),
+    )
+    part = graph_part(study)
+    assert part.svg.count('class="edge allowed"') == 1
+    assert 'data-source="dose" data-target="cure"' in part.svg.partition("edge allowed")[2][:200]
+    assert any("allowed for the question" in words for _, words in part.legend)
+    assert ("dose", "cure") not in part.ends
+    assert "edge allowed" not in graph_part(effect_study).svg
+
+
+def test_edges_without_a_settled_direction_are_dashed(range_study):
+    part = graph_part(range_study)
+    seen = range_study.discovery.confidence
+    edges = range_study.graph.edges()
+    unsettled = [e for e in edges if e.is_undirected or seen.edge(e.source, e.target).word == "undetermined"]
+    assert unsettled
+    assert part.svg.count('class="edge open"') == len(unsettled)
+    assert any("does not settle the direction" in words for _, words in part.legend)
+
+
+def test_a_drawing_wider_than_a_phone_says_so(effect_study):
+    hint = "wider than this screen"
+    assert (hint in render_html(effect_study)) is graph_part(effect_study).wide
+    names = [f"a rather long name {k}" for k in range(6)]
+    graph = Graph.from_edges([(name, "cure") for name in names], names=[*names, *effect_study.graph.names])
+    wide = replace(effect_study, discovery=replace(effect_study.discovery, graph=graph, confidence=None))
+    assert hint in render_html(wide)
+
+
+def test_single_rows_are_numbered_as_the_errors_number_them(effect_study):
+    data = effect_study.effect.figures["influence"]
+    figure = next(figure for figure in effect_part.figures(effect_study.effect) if figure.title == "Single rows")
+    assert [row[0] for row in figure.table.rows] == [f"{row + 1:,}" for row in data["row"]]
+    assert f">row {data['row'][0] + 1:,}<" in figure.svg
+
+
+def test_things_are_counted_in_words_and_no_heading_is_empty(any_study):
+    text = render_html(any_study)
+    summaries = re.findall(r"<summary>(.*?)</summary>", text) + re.findall(r'class="kicker">(.*?)</p>', text)
+    assert len(summaries) > 3
+    assert not any(re.search(r"\b1 (columns|rows|diagnostics|decisions)\b", summary) for summary in summaries)
+    assert all(method_part.candidates(any_study).heads)
+    assert [counted(k, "row") for k in (0, 1, 1200)] == ["0 rows", "1 row", "1,200 rows"]

@@ -50,8 +50,8 @@ def study(found: Study) -> None:
     out.print(f"\n[bold]{escape(found.question.text)}[/]")
     for finding in found.findings:
         out.print(f"  • {escape(finding.sentence)}", soft_wrap=False)
-    for warning in found.warnings:
-        out.print(f"  [yellow]![/] {escape(warning)}")
+    checked = (*found.effect.diagnostics, *found.effect.refutations) if found.effect is not None else ()
+    _warnings(found.warnings, [*(one.sentence for one in found.findings), *(check.sentence for check in checked)])
     discovery(found.discovery)
     if found.effect is not None:
         checks("Diagnostics", found.effect.diagnostics)
@@ -86,10 +86,16 @@ def _evidence(found: Any) -> str:
 def effect(found: Effect) -> None:
     """Print an effect and its checks."""
     out.print(f"\n[bold]{escape(found.sentence())}[/]")
-    for warning in found.warnings:
-        out.print(f"  [yellow]![/] {escape(warning)}")
+    _warnings(found.warnings, [check.sentence for check in (*found.diagnostics, *found.refutations)])
     checks("Diagnostics", found.diagnostics)
     checks("Refutations", found.refutations)
+
+
+def _warnings(listed: Sequence[str], said: Sequence[str]) -> None:
+    """Print the warnings that are not said elsewhere."""
+    for warning in listed:
+        if not any(warning in sentence for sentence in said):
+            out.print(f"  [yellow]![/] {escape(warning)}")
 
 
 def checks(title: str, listed: Sequence[Any]) -> None:
@@ -114,8 +120,7 @@ def profile(found: Profile) -> None:
         columns.add_row(escape(column.name), str(column.kind), f"{column.missing:,}", escape(column.reason))
     out.print(columns)
     checks("Diagnostics", found.diagnostics)
-    for warning in found.warnings:
-        out.print(f"  [yellow]![/] {escape(warning)}")
+    _warnings(found.warnings, [check.sentence for check in found.diagnostics])
 
 
 def rows(title: str, headings: Sequence[str], lines: Sequence[Sequence[str]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -45,6 +45,7 @@ def draw(
     *,
     confidence: HasAdjacency | None = None,
     highlight: Mapping[str, str] | None = None,
+    allowed: Collection[tuple[str, str]] = (),
     title: str = "Causal graph",
     identifier: str = "whence-graph",
 ) -> str:
@@ -53,7 +54,9 @@ def draw(
     Parameters
     ----------
     confidence : object with ``edge(a, b).adjacency``, optional
-        Drawn as the weight of each edge.
+        Drawn as the weight of each edge; an edge without a direction or with ``word`` ``undetermined`` is dashed.
+    allowed : collection of (source, target)
+        Edges that were not found but allowed: dotted, without a confidence.
     highlight : mapping of node name to role, optional
         ``treatment``, ``outcome``, ``adjustment``, ``instrument`` or ``mediator``; shown by colour and by a word.
     title : str
@@ -90,7 +93,9 @@ def draw(
         inner = [(x + MARGIN, y + MARGIN + BOX_HEIGHT / 2 + 8) for x, y in route]
         if (edge.source, edge.target) != ends and inner and boxes[edge.source][1] > boxes[edge.target][1]:
             inner = inner[::-1]
-        edges.append(_edge(edge, k, boxes, widths, inner, confidence, identifier, graph))
+        added = (edge.source, edge.target) in allowed
+        seen = None if added or confidence is None else confidence.edge(edge.source, edge.target)
+        edges.append(_edge(edge, k, boxes, widths, inner, seen, added, identifier, graph))
     nodes = [_node(name, labels[name], boxes[name], widths[name], roles.get(name)) for name in graph.names]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
@@ -107,6 +112,8 @@ _STYLE = (
     ".whence-graph .role{font-size:10px;font-weight:600}"
     ".whence-graph .edge{color:#34414c}"
     ".whence-graph .line{fill:none;stroke:currentColor}"
+    ".whence-graph .open .line{stroke-dasharray:7 4}"
+    ".whence-graph .allowed .line{stroke-dasharray:2 4}"
     ".whence-graph .hit{fill:none;stroke:transparent;stroke-width:16;cursor:pointer}"
     ".whence-graph .mark{fill:currentColor;stroke:currentColor}"
     ".whence-graph .circle{fill:#fff;stroke:currentColor;stroke-width:1.6}"
@@ -139,11 +146,14 @@ def _edge(
     boxes: Mapping[str, Point],
     widths: Mapping[str, float],
     inner: list[Point],
-    confidence: HasAdjacency | None,
+    seen: Any,
+    added: bool,
     identifier: str,
     graph: Graph,
 ) -> str:
-    share = confidence.edge(edge.source, edge.target).adjacency if confidence is not None else None
+    share = seen.adjacency if seen is not None else None
+    unsettled = getattr(seen, "word", "") == "undetermined" or (seen is not None and edge.is_undirected)
+    style = " allowed" if added else " open" if unsettled else ""
     start, end = boxes[edge.source], boxes[edge.target]
     i, j = sorted((graph.index(edge.source), graph.index(edge.target)))
     if (i, j) in graph.bows and edge.is_bidirected:  # beside the directed edge between the same nodes
@@ -157,11 +167,12 @@ def _edge(
     weight = 1.6 if share is None else 0.8 + 2.4 * share
     opacity = 1.0 if share is None else 0.35 + 0.65 * share
     note = f"{edge}" if share is None else f"{edge}, in {share:.0%} of bootstrap draws"
+    note += {" allowed": ", allowed for the question", " open": ", direction not settled"}.get(style, "")
     inner_end = inner[-1] if inner else first
     inner_start = inner[0] if inner else last
     marks = _mark(edge.mark_source, first, inner_start) + _mark(edge.mark_target, last, inner_end)
     return (
-        f'<g class="edge" id="{_attribute(identifier)}-edge-{number}" tabindex="0" role="button" '
+        f'<g class="edge{style}" id="{_attribute(identifier)}-edge-{number}" tabindex="0" role="button" '
         f'data-source="{_attribute(edge.source)}" data-target="{_attribute(edge.target)}" '
         f'opacity="{opacity:.2f}"><title>{_text(note)}</title><path class="line" stroke-width="{weight:.2f}" '
         f'd="{path}"/>{marks}<path class="hit" d="{path}"/></g>'

@@ -34,6 +34,7 @@ class Axis:
             low, high = low - 0.5, high + 0.5
         step = _round_step((high - low) / 4)
         self.low, self.high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+        self.low, self.high = min(self.low, low), max(self.high, high)  # rounding may fall short by a last digit
         count = round((self.high - self.low) / step)
         self.ticks = [self.low + k * step for k in range(count + 1)]
         self.left = left
@@ -174,7 +175,7 @@ def influence(figure: Mapping[str, Any], units: Units) -> str:
         y = TOP + lane * k
         start, end = sorted((axis.x(0), axis.x(change)))
         body.append(
-            f'<text class="label" x="{SIDE}" y="{y + 14:.1f}">row {int(row):,}</text>'
+            f'<text class="label" x="{SIDE}" y="{y + 14:.1f}">row {int(row) + 1:,}</text>'
             f'<rect class="up" x="{start:.1f}" y="{y + 3:.1f}" width="{max(1.0, end - start):.1f}" height="{lane - 7}">'
             f"<title>{escape(number(change))}</title></rect>"
         )
@@ -204,8 +205,14 @@ def _bottom(lanes: int) -> float:
 
 
 def _lanes(axis: Axis, body: Sequence[str], title: str, words: str, *, zero: bool) -> str:
-    bottom = _bottom(sum("<text" in part for part in body))
-    line = f'<line class="zero" x1="{axis.x(0):.1f}" y1="{TOP}" x2="{axis.x(0):.1f}" y2="{bottom}"/>' if zero else ""
+    lanes = sum("<text" in part for part in body)
+    bottom = _bottom(lanes)
+    # The line at zero is interrupted where the words of a lane stand.
+    x = f"{axis.x(0):.1f}"
+    line = "".join(
+        f'<line class="zero" x1="{x}" y1="{_lane(k) - 9:.1f}" x2="{x}" y2="{_lane(k) + 11:.1f}"/>'
+        for k in range(lanes if zero else 0)
+    )
     return _frame(axis.draw(TOP, bottom, title) + line, body, bottom, words)
 
 

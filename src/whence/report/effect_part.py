@@ -155,10 +155,10 @@ def _placebo(effect: Effect, units: Units) -> Figure:
 def _influence(effect: Effect, units: Units) -> Figure:
     data = effect.figures["influence"]
     caption = (
-        f"The rows that move the estimate most, counted from 0; the estimate's standard error is "
+        f"The rows that move the estimate most, counted from 1; the estimate's standard error is "
         f"{units.value(data['standard_error'])}."
     )
-    rows = tuple((f"{row:,}", units.value(change)) for row, change in zip(data["row"], data["change"]))
+    rows = tuple((f"{row + 1:,}", units.value(change)) for row, change in zip(data["row"], data["change"]))
     table = Table(("row", f"change, {units.name}"), rows, frozenset({0, 1}))
     return Figure("Single rows", charts.influence(data, units), caption, table)
 

@@ -14,6 +14,7 @@ from whence.report.protocol import StudyLike
 
 MOST_DRAWN = 60
 MOST_APART = 40
+_PHONE = 358  # units of a drawing that a phone shows whole
 _SIGNS = {
     "->": ("→", "the first causes the second directly"),
     "---": ("—", "joined, but the data do not settle which way"),
@@ -30,6 +31,7 @@ class GraphPart:
     """All that a report says about the graph; ``ends`` names the two columns of each row of the evidence."""
 
     svg: str
+    wide: bool
     sentences: tuple[str, ...]
     legend: tuple[tuple[str, str], ...]
     evidence: Table
@@ -47,19 +49,28 @@ _HEADS = (
 def graph_part(study: StudyLike) -> GraphPart:
     """Return the graph's drawing, evidence and words."""
     drawn, note = _drawn(study)
+    drawn, allowed = _with_allowed(study, drawn)
+    confidence = study.discovery.confidence
+    svg = drawn.to_svg(
+        confidence=confidence,
+        highlight={name: role for name, role in _roles(study).items() if name in drawn.names},
+        allowed=allowed,
+        title=f"Causal graph: {study.question.text}",
+    )
     seen_signs = dict.fromkeys(edge.connector for edge in study.graph.edges())
     said = [finding.sentence for finding in study.findings if finding.kind == "graph"]
-    # An edge that was allowed for the question alone is not in the drawing; say so beside it.
+    legend = [_SIGNS[sign] for sign in seen_signs if sign in _SIGNS]
+    if 'class="edge open"' in svg:
+        legend.append(("╌╌", "dashed: joined, but resampling does not settle the direction"))
+    if allowed:
+        legend.append(("⋯→", "dotted: not found, allowed for the question"))
     said += [f"For the question, {step.what}: {step.why}." for step in study.decisions if step.step == "identify"]
     apart, apart_note = _apart(study)
     return GraphPart(
-        svg=drawn.to_svg(
-            confidence=study.discovery.confidence,
-            highlight={name: role for name, role in _roles(study).items() if name in drawn.names},
-            title=f"Causal graph: {study.question.text}",
-        ),
+        svg=svg,
+        wide=float(svg.partition(' width="')[2].partition('"')[0]) > _PHONE,
         sentences=tuple(sentence for sentence in (_found(study), *said, note) if sentence),
-        legend=tuple(_SIGNS[sign] for sign in seen_signs if sign in _SIGNS),
+        legend=tuple(legend),
         evidence=_evidence(study),
         ends=tuple((edge.source, edge.target) for edge in study.graph.edges()),
         apart=apart,
@@ -91,6 +102,16 @@ def _drawn(study: StudyLike) -> tuple[Graph, str]:
     kept = [name for name in graph.names if name in near][:MOST_DRAWN]
     note = f"Drawn are {len(kept)} of {graph.n_nodes} columns, those around the question; the table holds every edge."
     return graph.subgraph(kept), note
+
+
+def _with_allowed(study: StudyLike, drawn: Graph) -> tuple[Graph, tuple[tuple[str, str], ...]]:
+    """Return what is drawn with the edge that was allowed for the question alone, and that edge."""
+    ends = (study.question.treatment, study.question.outcome)
+    allowed = any(step.step == "identify" and step.what.startswith("allowed the edge") for step in study.decisions)
+    if not allowed or not set(ends) <= set(drawn.names) or drawn.edge(*ends) is not None:
+        return drawn, ()
+    kind = "PDAG" if drawn.kind == "CPDAG" else drawn.kind
+    return Graph.from_edges([*drawn.edges(), ends], names=drawn.names, kind=kind), (ends,)
 
 
 def _roles(study: StudyLike) -> dict[str, str]:

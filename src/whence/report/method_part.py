@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from whence.registry import Card, Family, methods
-from whence.report.pieces import Table
+from whence.report.pieces import Table, counted
 from whence.report.protocol import StudyLike
 
 _CARD_FAMILIES: tuple[Family, ...] = ("search", "test", "score", "identifier", "estimator", "check")
@@ -52,7 +52,7 @@ def candidates(study: StudyLike) -> Table:
         )
         for candidate in study.plan.candidates
     )
-    return Table(("search", "", "score of 1", "predicted time", "why"), rows, frozenset({2, 3}))
+    return Table(("search", "verdict", "score of 1", "predicted time", "why"), rows, frozenset({2, 3}))
 
 
 def cards(study: StudyLike) -> tuple[Card, ...]:
@@ -76,7 +76,7 @@ def facts(study: StudyLike) -> Table:
     total = sum(study.seconds.values())
     times = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in study.seconds.items())
     rows = (
-        ("data", f"{study.data.source}, {study.data.n_rows:,} rows, {len(study.data.names)} columns"),
+        ("data", f"{study.data.source}, {study.data.n_rows:,} rows, {counted(len(study.data.names), 'column')}"),
         ("fingerprint of the data", study.data.fingerprint()),
         ("seed", str(study.settings.get("random_state"))),
         ("versions", ", ".join(f"{name} {version}" for name, version in study.versions.items())),

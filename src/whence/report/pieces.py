@@ -60,6 +60,15 @@ class KeyFigure:
     note: str = ""
 
 
+def counted(count: int, thing: str) -> str:
+    """Return a number of things.
+
+    >>> counted(1, "column"), counted(1200, "row")
+    ('1 column', '1,200 rows')
+    """
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 def checks(results: Iterable[CheckResult]) -> tuple[Check, ...]:
     """Return checks as rows of words."""
     return tuple(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from whence.errors import ParameterError
 from whence.report.page import build_page
+from whence.report.pieces import counted
 from whence.report.protocol import StudyLike
 from whence.results import write_atomically
 
@@ -83,6 +84,7 @@ def _environment(*, html: bool) -> Environment:
         lstrip_blocks=True,
     )
     made.filters["cell"] = _cell
+    made.filters["counted"] = counted
     return made
 
 

@@ -10,7 +10,10 @@
   const hidden = frame.scrollWidth - frame.clientWidth;
   const more = hidden > 8 ? " Swipe the drawing sideways for the rest." : "";
   const hint = `Click, tap or Tab to an edge to see its evidence.${more}`;
-  frame.scrollLeft = hidden / 2;
+  // A drawing wider than the screen starts at the columns that were asked about.
+  const named = document.querySelector("svg.whence-graph .role");
+  const left = (part) => part.getBoundingClientRect().left;
+  frame.scrollLeft = named ? left(named) - left(frame) - frame.clientWidth / 2 : hidden / 2;
 
   function show(edge) {
     const row = edge && rows.find((candidate) => same(candidate, edge));
