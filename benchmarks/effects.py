@@ -120,6 +120,14 @@ def wild_row(state: int) -> Table:
     return columns, question
 
 
+def turning(state: int) -> Table:
+    """Draw an effect that falls and then rises, so that its slope is near zero."""
+    rng = np.random.default_rng(state)
+    c, noise, error = rng.normal(size=(3, 600))
+    data = {"c": c, "t": 0.5 * c + noise, "y": (0.5 * c + noise) ** 2 + c + error}
+    return data, {"treatment": "t", "outcome": "y", "adjustment": ["c"]}
+
+
 def instruments(strength: float, direct: float) -> Callable[[int], Table]:
     """Draw two instruments, the second with an effect of its own where ``direct`` is not zero."""
 
@@ -147,6 +155,7 @@ SCENARIOS: dict[str, tuple[Callable[[int], Table], frozenset[str]]] = {
         lambda state: observed(state, nonlinear=True, treatment="continuous", n=1000, method="regression"),
         frozenset({"residuals"}),
     ),
+    "curved effect": (turning, frozenset({"curved-effect"})),
     "one wild row": (wild_row, frozenset({"influence"})),
     "weak instruments": (instruments(0.08, 0.0), frozenset({"instrument-strength"})),
     "instruments that disagree": (instruments(1.0, 0.5), frozenset({"overidentification"})),

@@ -191,6 +191,36 @@ def test_a_missed_curve_is_seen_and_a_straight_line_left_alone():
         assert effect.check("residuals").passed is passed
 
 
+@pytest.mark.parametrize("method", ["regression", "dml-plr"])
+def test_an_effect_that_turns_is_called_curved(method):
+    rng = np.random.default_rng(11)
+    c, noise, error = rng.normal(size=(3, 800))
+    t = 0.5 * c + noise
+    for outcome, passed in ((t**2 + c, False), (2 * t + c, True)):
+        data = {"c": c, "t": t, "y": outcome + error}
+        effect = estimate(data, None, "t", "y", adjustment=["c"], method=method)
+        check = effect.check("curved-effect")
+        assert check.passed is passed
+        assert (check.sentence in effect.warnings) is not passed
+
+
+@pytest.mark.parametrize("shape", ["normal", "lognormal", "spread grows with c"])
+def test_a_straight_effect_is_called_curved_as_rarely_as_the_level_says(shape):
+    rng = np.random.default_rng(12)
+    p_values = []
+    for _ in range(300):
+        c, noise, error = rng.normal(size=(3, 300))
+        own = {"normal": noise, "lognormal": np.exp(0.7 * noise)}.get(shape, noise * np.exp(0.3 * c))
+        data = {"c": c, "t": 0.7 * c + own, "y": 0.7 * c + own + c + error}
+        effect = estimate(data, None, "t", "y", adjustment=["c"], method="regression")
+        p_values.append(effect.check("curved-effect").p_value)
+    assert np.mean(np.array(p_values) < 0.05) < 0.09  # 300 draws at 5 %: three standard errors
+    assert np.mean(np.array(p_values) < 0.01) < 0.03
+    half = np.mean(np.array(p_values) < 0.5)  # robust errors are cautious where few rows lie far out
+    assert half < 0.6
+    assert half > 0.4 or shape == "lognormal"
+
+
 def test_the_form_is_not_judged_where_nothing_is_left_to_judge():
     line = np.arange(20.0)
     assert residual_check(line, line, judge=True) is None

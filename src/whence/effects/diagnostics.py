@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from whence.effects.balance import balance_check
+from whence.effects.curvature import curvature_check
 from whence.effects.dml import expectations
 from whence.effects.fitted import Fitted
 from whence.effects.influence import influence_check
@@ -29,7 +30,9 @@ class Diagnosis:
     figures: dict[str, dict[str, Any]]
 
 
-def diagnose(sample: Sample, fitted: Fitted, propensity: Array | None, population: str) -> Diagnosis:
+def diagnose(
+    sample: Sample, fitted: Fitted, propensity: Array | None, population: str, treatment: str = "the treatment"
+) -> Diagnosis:
     """Run every diagnostic that applies to the estimator.
 
     Parameters
@@ -47,6 +50,8 @@ def diagnose(sample: Sample, fitted: Fitted, propensity: Array | None, populatio
     checks.append(influence)
     checks.append(residual_check(sample.outcome, fitted.outcome_fitted, judge=fitted.estimator == "regression"))
     checks.append(row_order_check(fitted.primary))
+    if sample.arms is None and fitted.estimator not in ("iv", "front-door"):
+        checks.append(curvature_check(sample, treatment, *_expected(sample, fitted)))
     return Diagnosis(tuple(check for check in checks if check is not None), figures)
 
 
@@ -54,7 +59,7 @@ def _comparability(
     sample: Sample, fitted: Fitted, propensity: Array | None, population: str, figures: dict[str, dict[str, Any]]
 ) -> list[CheckResult | None]:
     if sample.arms is None:
-        return [variation_check(sample, _expected_treatment(sample, fitted))]
+        return [variation_check(sample, _expected(sample, fitted)[1])]
     known = fitted.propensity if fitted.propensity is not None else propensity
     assert known is not None
     figures["overlap"] = overlap_figure(sample, known)
@@ -62,7 +67,10 @@ def _comparability(
     return [overlap_check(sample, known, population), balance]
 
 
-def _expected_treatment(sample: Sample, fitted: Fitted) -> Array:
+def _expected(sample: Sample, fitted: Fitted) -> tuple[Array, Array]:
+    """Return the expected outcome and treatment given the covariates alone."""
     if fitted.nuisances:
-        return np.mean([expectations(split)[1] for split in fitted.nuisances], axis=0)  # type: ignore[no-any-return]
-    return least_squares([sample.covariates], sample.treatment).fitted
+        pairs = [expectations(split) for split in fitted.nuisances]
+        return np.mean([pair[0] for pair in pairs], axis=0), np.mean([pair[1] for pair in pairs], axis=0)
+    columns = [sample.covariates] if sample.width else []
+    return least_squares(columns, sample.outcome).fitted, least_squares(columns, sample.treatment).fitted

@@ -233,7 +233,7 @@ def _one(data: Dataset, question: Question, found: Identification, n_jobs: int |
         progress=progress,
     )
     fitted = as_asked(fitted, sample, question)
-    diagnosis = diagnose(sample, fitted, propensity, question.population)
+    diagnosis = diagnose(sample, fitted, propensity, question.population, question.treatment)
     shaky = tuple(check.sentence for check in diagnosis.checks if check.passed is False)
     naive = without_adjustment(sample, question)
     contrasts = tuple(contrast_of(one, fitted, sample, question) for one in fitted.contrasts)
