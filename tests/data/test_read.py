@@ -356,3 +356,8 @@ def test_stray_text_names_every_way_out_also_on_the_command_line():
         assert way in refused.value.remedy
     assert read(columns, missing=["136A"]).kinds()["family, old"] is Kind.COUNT
     assert read(columns, kinds={"family, old": "categorical"}).names == tuple(columns)
+
+
+def test_a_dataset_counts_in_words():
+    assert repr(read({"x": [1.5]})) == "the table: 1 row, 1 column: x (constant)"
+    assert repr(read({"x": [1, 2], "y": [1, 1]})).startswith("the table: 2 rows, 2 columns: ")

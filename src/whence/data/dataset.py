@@ -340,7 +340,8 @@ class Dataset:
     def __repr__(self) -> str:
         shown = [f"{c.name} ({c.kind}{f', {c.missing:,} missing' if c.missing else ''})" for c in self.columns.values()]
         more = f" and {len(shown) - 20} more" if len(shown) > 20 else ""
-        return f"{self.source}: {self.n_rows:,} rows, {len(shown)} columns: {', '.join(shown[:20])}{more}"
+        size = f"{self.n_rows:,} row{'s' * (self.n_rows != 1)}, {len(shown)} column{'s' * (len(shown) != 1)}"
+        return f"{self.source}: {size}: {', '.join(shown[:20])}{more}"
 
     def _repr_html_(self) -> str:
         cells = "".join(
