@@ -180,8 +180,8 @@ def _read_text(path: Path, notes: list[str]) -> pa.Table:
         notes.append(f"The file is not UTF-8; it was read as {encoding}.")
     text, comments = _without_comments(text)
     if comments:
-        lines = "1 line" if comments == 1 else f"{comments} lines"
-        notes.append(f"Left out before the table: {lines} of comment (#).")
+        size = "1 line" if comments == 1 else f"{comments} lines"
+        notes.append(f"Left out before the table: {size} of comment (#).")
     layout = layout_of(path, text)
     if layout.decimal == ",":
         notes.append("Numbers were read with a decimal comma.")
