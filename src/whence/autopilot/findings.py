@@ -127,7 +127,7 @@ def _alternatives(study: Study) -> list[Finding]:
     units = study.effect.units
     span = number(low) if len(estimates) == 1 else f"between {number(low)} and {number(high)}"
     sets = "1 other defensible adjustment set" if len(estimates) == 1 else f"{len(estimates)} other defensible sets"
-    text = f"Under {sets} the estimate is {span} {units}."
+    text = f"Under {sets} the estimate is {f'{span} {units}'.strip()}."
     return [*findings, Finding("robustness", text, {"estimates": estimates})]
 
 

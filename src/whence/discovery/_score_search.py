@@ -95,7 +95,7 @@ def score_input(
         gaussian = gaussian_input(ordered)
         warnings, rows = gaussian.warnings, gaussian.moments.n
         # With no more rows than columns every column follows from others; small sets of parents still tell them apart.
-        dependent = dependent_columns(gaussian.moments.correlation, ordered.names) if rows > len(given) else []
+        dependent = dependent_columns(gaussian.moments.correlation, ordered.names) if rows > len(given) + 1 else []
         if dependent:
             raise DataError(
                 "E318",
