@@ -11,10 +11,10 @@ run: $(VENV)/.run
 	$(BIN)/whence analyze --example $(EXAMPLE) --report $(OUT)/$(EXAMPLE).html
 
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadscope
 
 test-all: check $(VENV)/.peers
-	$(BIN)/pytest -m ""
+	$(BIN)/pytest -n auto --dist loadscope -m ""
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

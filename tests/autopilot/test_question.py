@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import whence as wh
@@ -59,3 +60,24 @@ def test_budget(text, seconds):
 def test_bad_budget(text):
     with pytest.raises(wh.ParameterError, match="not a positive time"):
         parse_budget(text)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"knowledge": ["dose", "cure"]}, "knowledge cannot be read"),
+        ({"treatment": 1}, "1 is not a column"),
+        ({"treatment": "DOSE"}, "Did you mean 'dose'"),
+        ({"random_state": "a"}, "no seed"),
+    ],
+)
+def test_what_cannot_be_meant_is_an_error_with_a_remedy(settings, said):
+    table = {"dose": np.arange(20.0), "cure": np.arange(20.0) ** 2}
+    with pytest.raises(wh.WhenceError, match=said):
+        wh.analyze(table, **{"treatment": "dose", "outcome": "cure", **settings})
+
+
+def test_empty_knowledge_is_none():
+    rng = np.random.default_rng(0)
+    table = {"dose": rng.normal(size=60), "cure": rng.normal(size=60)}
+    assert not wh.analyze(table, "dose", "cure", knowledge="", budget="3s").knowledge

@@ -150,7 +150,7 @@ def test_one_row_that_carries_the_answer_is_named():
     effect = estimate(columns, None, "T", "Y", adjustment=["X1"], method="regression")
     check = effect.check("influence")
     assert check.passed is False
-    assert "row 42" in check.sentence
+    assert "row 43" in check.sentence
     assert check.sentence in effect.warnings
 
 
@@ -163,7 +163,7 @@ def test_a_wild_outcome_does_not_hide_behind_the_error_it_makes(method):
     t[0], y[0] = 1.5, 1e9
     check = estimate({"c": c, "t": t, "y": y}, None, "t", "y", adjustment=["c"], method=method).check("influence")
     assert check.passed is False
-    assert "row 0" in check.sentence
+    assert "row 1" in check.sentence
 
 
 @pytest.mark.parametrize("noise", ["normal", "laplace", "lognormal"])

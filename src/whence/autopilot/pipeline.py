@@ -24,7 +24,7 @@ from whence.discovery import DiscoveryResult, bootstrap
 from whence.effects import Effect, Identification
 from whence.errors import NotConverged, ParameterError
 from whence.graph import Knowledge
-from whence.parallel import Progress, default_jobs, silent
+from whence.parallel import Progress, check_seed, default_jobs, silent
 from whence.registry import lookup
 
 _PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "duckdb", "pyarrow")
@@ -87,11 +87,10 @@ def analyze(
     2
     """
     seconds = parse_budget(budget)
+    check_seed(random_state)
     dataset = as_dataset(data)
     question = ask(dataset, treatment, outcome, domain, query)
-    if isinstance(knowledge, str):
-        knowledge = Knowledge(tiers=Knowledge.parse_tiers(knowledge))
-    known = knowledge or Knowledge()
+    known = Knowledge.of(knowledge)
     known.for_names(dataset.names)  # absent columns are an error now, not after a minute of search
     settings = {
         "treatment": treatment,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 from whence.data import Dataset
-from whence.errors import DataError, ParameterError, quote_names
+from whence.errors import DataError, ParameterError, suggest
 
 # "does T affect Y", "effect of T on Y", "T -> Y", "what happens to Y if T", "why Y": the forms a sentence may take.
 # {t} and {y} stand for a column's name.
@@ -105,14 +104,9 @@ def read_sentence(sentence: str, names: Sequence[str]) -> dict[str, str]:
 
 def require_column(data: Dataset, name: str, role: str) -> str:
     """Return the name if the column exists, else raise DataError with the closest names."""
-    if name in data.columns:
+    if isinstance(name, str) and name in data.columns:
         return name
-    close = get_close_matches(name, data.names, n=3, cutoff=0.5) or list(data.names)
-    raise DataError(
-        "E332",
-        f"the {role} {name!r} is not a column of {data.source}.",
-        f"{'Closest' if len(close) <= 3 else 'Columns'}: {quote_names(close)}.",
-    )
+    raise DataError("E332", f"the {role} {name!r} is not a column of {data.source}.", suggest(name, data.names))
 
 
 def _in_words(question: Question) -> str:

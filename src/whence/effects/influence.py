@@ -48,7 +48,7 @@ def influence_check(sample: Sample, score: Score) -> tuple[CheckResult, dict[str
     flipping = rows_to_flip(score)
     row = int(sample.rows[most[0]])
     sentence = (
-        f"The most influential row (row {row:,}, counted from 0) moves the estimate by {number(largest)}, "
+        f"The most influential row (row {row + 1:,}, counted from 1) moves the estimate by {number(largest)}, "
         f"{number(largest / error) if error else 'no'} standard errors without it. {_flip_words(flipping, n)}"
     )
     if not passed:
