@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -51,19 +52,21 @@ def main() -> None:
     if options.first_call is not None:
         print(json.dumps(first_call(options.first_call)))
         return
-    rows, agreement, cold, accurate = [], [], [], []
+    target = RESULTS if options.out is None else options.out
+    found: dict[str, Any] = {**provenance(options.limit), "rows": [], "agreement": [], "cold_start": [], "accuracy": []}
     for method in dict.fromkeys(cell.method for cell in CELLS):
-        if options.method in (None, method):
-            agreement += list(agreements(method))
-            cold += list(cold_starts(method))
-    for cell in CELLS:
-        if options.method in (None, cell.method):
-            rows += list(run_cell(cell, options.limit, options.largest))
-    for method in SETTINGS:
-        if options.method in (None, method):
-            accurate += list(accuracy(method, options.largest))
-    found = {"rows": rows, "agreement": agreement, "cold_start": cold, "accuracy": accurate}
-    write_json(RESULTS if options.out is None else options.out, {**provenance(options.limit), **found})
+        if options.method not in (None, method):
+            continue
+        parts = {
+            "agreement": agreements(method),
+            "cold_start": cold_starts(method),
+            "rows": chain(*(run_cell(c, options.limit, options.largest) for c in CELLS if c.method == method)),
+            "accuracy": accuracy(method, options.largest) if method in SETTINGS else (),
+        }
+        for name, rows in parts.items():
+            for row in rows:
+                found[name].append(row)
+                write_json(target, found)  # an hour's work is not lost to its last minute
 
 
 def arguments() -> argparse.Namespace:
@@ -156,7 +159,7 @@ def run_once(cell: int, library: str, p: int) -> dict[str, Any]:
 def agreements(method: str):
     """Yield for each peer in how many small tables its graph is identical to ours, and its skeleton."""
     spec = next(cell for cell in CELLS if cell.method == method)
-    for library in (library for name, library in CONTENDERS if name == method and library != "whence"):
+    for library in (library for name, library in CONTENDERS if name == method and not library.startswith("whence")):
         row = {"method": method, "library": library, "cases": AGREEMENT_CASES, "identical": 0, "same_skeleton": 0}
         try:
             for seed in range(AGREEMENT_CASES):
