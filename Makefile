@@ -8,6 +8,7 @@ OUT ?= out
 .PHONY: run test test-all check format bench clean
 
 run: $(VENV)/.run
+	mkdir -p $(OUT)
 	$(BIN)/whence analyze --example $(EXAMPLE) --report $(OUT)/$(EXAMPLE).html
 
 test: check
