@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # A column of text is shown as numbers with stray text if at least this share of its values are numbers.
 _MOSTLY_NUMBERS = 0.5
 SHOWN = 3
+_SORTED_UP_TO = 50_000
 
 
 def read(
@@ -169,26 +170,36 @@ def _facts(name: str, values: pa.ChunkedArray, present: int) -> Facts:
     import pyarrow.compute as pc
 
     kind = values.type
+    if pa.types.is_floating(kind):
+        return _float_facts(name, values, present)
     plain = values.cast(kind.value_type) if pa.types.is_dictionary(kind) else values
     plain = plain.cast(pa.string()) if pa.types.is_null(kind) else plain
     distinct = pc.count_distinct(plain, mode="only_valid").as_py()
-    if pa.types.is_floating(kind) and pc.any(pc.is_nan(values)).as_py():
-        distinct -= 1
     if pa.types.is_dictionary(kind):
         return Facts("ordered category" if kind.ordered else "category", present, distinct)
     if pa.types.is_boolean(kind):
         return Facts("boolean", present, distinct)
     if pa.types.is_temporal(kind):
         return Facts("time", present, distinct)
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        if pa.types.is_floating(kind):
-            _check_finite(name, values)
-        clean = pc.drop_null(pc.if_else(pc.is_nan(values), None, values)) if pa.types.is_floating(kind) else values
-        whole = pa.types.is_integer(kind) or bool(pc.all(pc.equal(pc.floor(clean), clean)).as_py())
-        smallest = pc.min(clean).as_py()
-        return Facts("integer" if whole else "float", present, distinct, whole, float(smallest or 0.0))
+    if pa.types.is_integer(kind):
+        return Facts("integer", present, distinct, True, float(pc.min(values).as_py() or 0.0))
     sample = [value for value in values.slice(0, 200).to_pylist() if value is not None]
     return Facts("text", present, distinct, sample=sample)
+
+
+def _float_facts(name: str, values: pa.ChunkedArray, present: int) -> Facts:
+    """Describe a column of floats by NumPy: on short columns a call of Arrow's costs more than the work."""
+    import pyarrow.compute as pc
+
+    numbers = np.asarray(values.to_numpy(), dtype=np.float64)
+    if np.isinf(numbers).any():
+        _check_finite(name, values)
+    clean = numbers[~np.isnan(numbers)] if present < len(numbers) else numbers
+    whole = bool(len(clean) and (np.floor(clean) == clean).all())
+    # Sorting is quicker than hashing until a column no longer fits in the cache.
+    distinct = len(np.unique(clean)) if len(clean) <= _SORTED_UP_TO else pc.count_distinct(clean).as_py()
+    smallest = float(clean.min()) if len(clean) else 0.0
+    return Facts("integer" if whole else "float", present, distinct, whole, smallest)
 
 
 def _check_finite(name: str, values: pa.ChunkedArray) -> None:
