@@ -82,6 +82,12 @@ def test_formats_without_kinds_return_names_and_marks(graph):
     assert Graph.from_dagitty(graph.to_dagitty()).kind in said
 
 
+def test_a_search_result_that_is_not_ancestral_is_read_as_a_pag():
+    for edges in (["a <-> b", "b --- c"], ["a -> b", "b -> c", "a <-> c", "d --- e"]):
+        graph = Graph.from_edges(edges, kind="PAG")
+        assert Graph.from_tetrad(graph.to_tetrad()) == graph
+
+
 @settings(deadline=None, max_examples=60)
 @given(graphs())
 def test_gml_is_what_networkx_reads(graph):

@@ -125,11 +125,15 @@ def unquote(text: str) -> str:
 
 
 def kind_of(edges: Iterable[Edge]) -> Kind:
-    """Return the narrowest kind that holds the edges, for formats that do not say it."""
+    """Return the narrowest kind that holds the edges, for formats that do not say it.
+
+    Undirected beside bidirected edges come out of a search with hidden causes and selection far more often than they
+    are written as one model: they are read as a PAG, which need not be ancestral.
+    """
     listed = list(edges)
-    if any(Mark.CIRCLE in (edge.mark_source, edge.mark_target) for edge in listed):
-        return "PAG"
+    circles = any(Mark.CIRCLE in (edge.mark_source, edge.mark_target) for edge in listed)
     undirected = any(edge.is_undirected for edge in listed)
-    if any(edge.is_bidirected for edge in listed):
-        return "MAG" if undirected else "ADMG"
-    return "PDAG" if undirected else "DAG"
+    bidirected = any(edge.is_bidirected for edge in listed)
+    if circles or (undirected and bidirected):
+        return "PAG"
+    return "ADMG" if bidirected else "PDAG" if undirected else "DAG"
