@@ -10,31 +10,31 @@ from __future__ import annotations
 import numpy as np
 
 from whence.compile import kernel
-from whence.scores._kernels import local_gains, local_losses, local_score
+from whence.scores._kernels import GAINS, LOSSES, SCORE
 
-_SCORE = "int64, float64[:,::1], int32[:,::1], int64[::1], float64, float64, float64, float64"
 # Per tree node: first candidate, number of candidates, parents grown, parents kept.
 _FIRST, _COUNT, _GROWN, _KEPT = 0, 1, 2, 3
-_TREES = "int64[:,::1], int64[:,::1], int32[:,::1], int32[:,::1], float64[::1], int32[::1], int64[::1]"
-_FORMS = "boolean[:,::1], boolean[:,::1], int64"
+# nodes, children, grown, kept, scores, candidates, used, roots
+_TREES = (
+    "Tuple((int64[:,::1], int64[::1], int32[:,::1], int32[:,::1], float64[::1], int32[::1], int64[::1], int64[::1]))"
+)
+# required, forbidden, most_parents
+_FORMS = "Tuple((boolean[:,::1], boolean[:,::1], int64))"
 # Differences below these shares of the rows are rounding: the logarithms carry errors in proportion to n.
 _TIE = 1e-13
 _MOVE_TIE = 1e-12
 
 
-@kernel(f"int64({_SCORE}, {_TREES}, {_FORMS}, int64, int64[::1], int64)")
-def _new_node(  # type: ignore[no-untyped-def]
-    mode, correlation, codes, sizes, n, unit, edge, ess,
-    nodes, children, grown, kept, scores, candidates, used,
-    required, forbidden, most_parents,
-    target, parents, count,
-):  # fmt: skip
+@kernel(f"int64({GAINS}, {LOSSES}, {SCORE}, {_TREES}, {_FORMS}, int64, int64[::1], int64)")
+def _new_node(gains_of, losses_of, score, trees, forms, target, parents, count):  # type: ignore[no-untyped-def]
     """Make the node for a set of grown parents; return its number, -1 where the store is full.
 
     ``used`` holds how many nodes and candidates are taken, and how many nodes may grow no further.
     """
+    nodes, children, grown, kept, scores, candidates, used, _ = trees
+    required, forbidden, most_parents = forms
     p = len(required)
-    tie = 1e-9 + _TIE * n
+    tie = 1e-9 + _TIE * score[6]
     node, first = used[0], used[1]
     if node >= len(nodes) or first + p > len(candidates):
         return -1
@@ -46,23 +46,27 @@ def _new_node(  # type: ignore[no-untyped-def]
         used[2] += 1
     else:
         gains = np.empty(p)
-        wanted = ~forbidden[:, target]
-        local_gains(mode, correlation, codes, sizes, n, unit, edge, ess, target, parents, count, wanted, gains)
-        order = np.argsort(-gains, kind="mergesort")
-        for place in range(p):
-            column = order[place]
-            if not gains[column] > tie:
-                break
-            if wanted[column]:
-                candidates[first + n_candidates] = column
-                children[first + n_candidates, 0] = -1
+        wanted = np.empty(p, np.bool_)
+        for column in range(p):
+            wanted[column] = not forbidden[column, target]
+        gains_of(score, target, parents, count, wanted, gains)
+        for column in range(p):
+            if wanted[column] and gains[column] > tie:
+                place = first + n_candidates  # best first, of equals the earlier column
+                while place > first and gains[candidates[place - 1]] < gains[column]:
+                    candidates[place] = candidates[place - 1]
+                    place -= 1
+                candidates[place] = column
+                children[first + n_candidates] = -1
                 n_candidates += 1
     used[1] += n_candidates
-    left = parents.copy()
+    left = np.empty(max(count, 1), np.int64)
+    for k in range(count):
+        left[k] = parents[k]
     n_left = count
     losses = np.empty(max(count, 1))
-    while n_left > 0:  # shrink: take out the parent whose loss raises the score most
-        local_losses(mode, correlation, codes, sizes, n, unit, edge, ess, target, left, n_left, losses)
+    while True:  # shrink: take out the parent whose loss raises the score most
+        here = losses_of(score, target, left, n_left, losses)
         least, worst = -tie, -1
         for out in range(n_left):
             if losses[out] < least and not required[left[out], target]:
@@ -72,7 +76,6 @@ def _new_node(  # type: ignore[no-untyped-def]
         for k in range(worst, n_left - 1):
             left[k] = left[k + 1]
         n_left -= 1
-    here = local_score(mode, correlation, codes, sizes, n, unit, edge, ess, target, left, n_left)
     for k in range(n_left):
         kept[node, k] = left[k]
     scores[node] = here
@@ -83,59 +86,51 @@ def _new_node(  # type: ignore[no-untyped-def]
     return node
 
 
-@kernel(f"int64({_SCORE}, {_TREES}, {_FORMS}, int64[::1], int64, boolean[::1])")
-def walk(  # type: ignore[no-untyped-def]
-    mode, correlation, codes, sizes, n, unit, edge, ess,
-    nodes, children, grown, kept, scores, candidates, used,
-    required, forbidden, most_parents,
-    roots, target, prefix,
-):  # fmt: skip
+@kernel(f"int64({GAINS}, {LOSSES}, {SCORE}, {_TREES}, {_FORMS}, int64, boolean[::1])")
+def walk(gains_of, losses_of, score, trees, forms, target, prefix):  # type: ignore[no-untyped-def]
     """Return the node at which the walk for a prefix ends; nodes on the way are made when first needed."""
-    node = roots[target]
-    if node < 0:
-        parents = np.flatnonzero(required[:, target])
-        node = _new_node(
-            mode, correlation, codes, sizes, n, unit, edge, ess,
-            nodes, children, grown, kept, scores, candidates, used,
-            required, forbidden, most_parents, target, parents, len(parents),
-        )  # fmt: skip
-        roots[target] = node
-    while node >= 0:
-        first, count = nodes[node, _FIRST], nodes[node, _COUNT]
-        step = -1
-        for place in range(first, first + count):
+    nodes, children, grown, _, _, candidates, _, roots = trees
+    required = forms[0]
+    parents = np.empty(len(required), np.int64)
+    node, before, step = roots[target], -1, -1
+    while True:
+        if node < 0:  # not made yet: the root, or a child of the node before
+            count = 0
+            if before < 0:
+                for column in range(len(required)):
+                    if required[column, target]:
+                        parents[count] = column
+                        count += 1
+            else:
+                for k in range(nodes[before, _GROWN]):
+                    parents[k] = grown[before, k]
+                count = nodes[before, _GROWN] + 1
+                parents[count - 1] = candidates[step]
+            node = _new_node(gains_of, losses_of, score, trees, forms, target, parents, count)
+            if before < 0:
+                roots[target] = node
+            else:
+                children[step] = node
+            if node < 0:
+                return node
+        before, step = node, -1
+        for place in range(nodes[node, _FIRST], nodes[node, _FIRST] + nodes[node, _COUNT]):
             if prefix[candidates[place]]:
                 step = place
                 break
         if step < 0:
             return node
-        if children[step, 0] < 0:
-            size = nodes[node, _GROWN]
-            parents = np.empty(size + 1, np.int64)
-            for k in range(size):
-                parents[k] = grown[node, k]
-            parents[size] = candidates[step]
-            children[step, 0] = _new_node(
-                mode, correlation, codes, sizes, n, unit, edge, ess,
-                nodes, children, grown, kept, scores, candidates, used,
-                required, forbidden, most_parents, target, parents, size + 1,
-            )  # fmt: skip
-        node = children[step, 0]
-    return node
+        node = children[step]
 
 
-@kernel(f"boolean({_SCORE}, {_TREES}, {_FORMS}, int64[::1], boolean[:,::1], int64[::1], int64, int64[::1])")
-def move_column(  # type: ignore[no-untyped-def]
-    mode, correlation, codes, sizes, n, unit, edge, ess,
-    nodes, children, grown, kept, scores, candidates, used,
-    required, forbidden, most_parents,
-    roots, before, order, column, moved,
-):  # fmt: skip
+@kernel(f"boolean({GAINS}, {LOSSES}, {SCORE}, {_TREES}, {_FORMS}, boolean[:,::1], int64[::1], int64, int64[::1])")
+def move_column(gains_of, losses_of, score, trees, forms, before, order, column, moved):  # type: ignore[no-untyped-def]
     """Put one column at its best place in the order; return False where the store ran full (nothing is changed).
 
     ``moved[0]`` counts the columns that changed place.
     """
-    p = len(order)
+    scores = trees[4]
+    n, p = score[6], len(order)
     rest = np.empty(p - 1, np.int64)
     place, k = 0, 0
     for position in range(p):
@@ -158,11 +153,7 @@ def move_column(  # type: ignore[no-untyped-def]
         prefix[other] = False
         if position < lowest:
             break
-        node = walk(
-            mode, correlation, codes, sizes, n, unit, edge, ess,
-            nodes, children, grown, kept, scores, candidates, used,
-            required, forbidden, most_parents, roots, other, prefix,
-        )  # fmt: skip
+        node = walk(gains_of, losses_of, score, trees, forms, other, prefix)
         if node < 0:
             return False
         after[position] = after[position + 1] + scores[node]
@@ -172,11 +163,7 @@ def move_column(  # type: ignore[no-untyped-def]
     best, best_place, stay = -np.inf, place, -np.inf
     ahead = 0.0
     for position in range(lowest, highest + 1):
-        node = walk(
-            mode, correlation, codes, sizes, n, unit, edge, ess,
-            nodes, children, grown, kept, scores, candidates, used,
-            required, forbidden, most_parents, roots, column, prefix,
-        )  # fmt: skip
+        node = walk(gains_of, losses_of, score, trees, forms, column, prefix)
         if node < 0:
             return False
         total = ahead + scores[node] + after[position]
@@ -186,11 +173,7 @@ def move_column(  # type: ignore[no-untyped-def]
             stay = total
         if position < highest:
             other = rest[position]
-            node = walk(
-                mode, correlation, codes, sizes, n, unit, edge, ess,
-                nodes, children, grown, kept, scores, candidates, used,
-                required, forbidden, most_parents, roots, other, prefix,
-            )  # fmt: skip
+            node = walk(gains_of, losses_of, score, trees, forms, other, prefix)
             if node < 0:
                 return False
             ahead += scores[node]

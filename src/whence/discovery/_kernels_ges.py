@@ -24,22 +24,15 @@ from whence.discovery._kernels_class import (
     points_in,
 )
 from whence.graph._kernels import class_of_dag, extend_lists
-from whence.scores._kernels import local_gains
+from whence.scores._kernels import GAINS, SCORE
 
-_SCORE = "int64, float64[:,::1], int32[:,::1], int64[::1], float64, float64, float64, float64"
 _GRAPH = "int8[:,::1], int32[:,::1], int32[::1]"
 
 
-@kernel(f"void({_SCORE}, {_GRAPH}, boolean[:,::1], int64, int64, float64[:,::1], int64[:,::1], int64, float64)")
+@kernel(f"void({GAINS}, {SCORE}, {_GRAPH}, boolean[:,::1], int64, int64, float64[:,::1], int64[:,::1], int64, float64)")
 def _score_target(  # type: ignore[no-untyped-def]
-    mode,
-    correlation,
-    codes,
-    sizes,
-    n,
-    unit,
-    edge,
-    ess,
+    gains_of,
+    score,
     marks,
     near,
     degree,
@@ -86,7 +79,7 @@ def _score_target(  # type: ignore[no-untyped-def]
         top = last.pop()
         count = gather(parents, n_parents, neighbours, clique, given)
         if count < most_parents:
-            local_gains(mode, correlation, codes, sizes, n, unit, edge, ess, target, given, count, wanted, gains)
+            gains_of(score, target, given, count, wanted, gains)
             for x in range(p):
                 # The clique is NA(target, x) and T: it holds all neighbours that x is joined to, and T none of them.
                 if not wanted[x] or not gain[target, x] < gains[x] < below or needed[x] & ~clique:
@@ -160,16 +153,10 @@ def _apply_insert(marks, near, degree, source, target, clique):  # type: ignore[
     marks[target, source] = TAIL
 
 
-@kernel(f"float64({_SCORE}, {_GRAPH}, boolean[:,::1], boolean, int64, int8[:,::1], int8[:,:,::1], int64[::1])")
+@kernel(f"float64({GAINS}, {SCORE}, {_GRAPH}, boolean[:,::1], boolean, int64, int8[:,::1], int8[:,:,::1], int64[::1])")
 def insert_edges(  # type: ignore[no-untyped-def]
-    mode,
-    correlation,
-    codes,
-    sizes,
-    n,
-    unit,
-    edge,
-    ess,
+    gains_of,
+    score,
     marks,
     near,
     degree,
@@ -202,14 +189,8 @@ def insert_edges(  # type: ignore[no-untyped-def]
         for y in range(p):
             if dirty[y]:
                 _score_target(
-                    mode,
-                    correlation,
-                    codes,
-                    sizes,
-                    n,
-                    unit,
-                    edge,
-                    ess,
+                    gains_of,
+                    score,
                     marks,
                     near,
                     degree,
@@ -258,14 +239,8 @@ def insert_edges(  # type: ignore[no-untyped-def]
             else:
                 dirty[target] = True
             _score_target(
-                mode,
-                correlation,
-                codes,
-                sizes,
-                n,
-                unit,
-                edge,
-                ess,
+                gains_of,
+                score,
                 marks,
                 near,
                 degree,
@@ -312,16 +287,13 @@ def _apply_delete(marks, near, degree, source, target, kept, scratch):  # type: 
     disconnect(marks, near, degree, source, target, scratch)
 
 
-@kernel(f"float64({_SCORE}, {_GRAPH}, boolean[:,::1], boolean[:,::1], boolean, int8[:,::1], int8[:,:,::1], int64[::1])")
+@kernel(
+    f"float64({GAINS}, {SCORE}, {_GRAPH}, boolean[:,::1], boolean[:,::1], boolean, int8[:,::1], int8[:,:,::1], "
+    "int64[::1])"
+)
 def delete_edges(  # type: ignore[no-untyped-def]
-    mode,
-    correlation,
-    codes,
-    sizes,
-    n,
-    unit,
-    edge,
-    ess,
+    gains_of,
+    score,
     marks,
     near,
     degree,
@@ -364,7 +336,7 @@ def delete_edges(  # type: ignore[no-untyped-def]
                     clique = cliques.pop()
                     top = last.pop()
                     count = gather(others, n_others, neighbours, clique, given)
-                    local_gains(mode, correlation, codes, sizes, n, unit, edge, ess, y, given, count, wanted, gains)
+                    gains_of(score, y, given, count, wanted, gains)
                     if best < -gains[x] < below[x, y]:
                         best, source, target, kept = -gains[x], x, y, clique
                     for k in range(top + 1, n_neighbours):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from whence.discovery._kernels_boss import move_column, walk
 from whence.scores import LocalScore
+from whence.scores._kernels import local_gains, local_losses
 
 Booleans = NDArray[np.bool_]
 Integers = NDArray[np.int64]
@@ -42,15 +43,15 @@ class _Trees:
     """Grow-shrink trees, one a column, in common arrays; forgotten and grown again whenever these are full."""
 
     def __init__(self, score: LocalScore, required: Booleans, forbidden: Booleans, most_parents: int) -> None:
-        self.score, self.forms = score.arguments, (required, forbidden, most_parents)
+        self.score, self.forms = score.packed, (required, forbidden, most_parents)
         self.columns, self.width = len(required), most_parents + 1
         self.made = 0
         self._make(min(_STORE, 4000 * self.columns) * 31 // max(self.width, 31))
 
     @property
     def arguments(self) -> tuple[Any, ...]:
-        """What the kernels take before the roots."""
-        return (*self.score, *self.arrays, self.used, *self.forms)
+        """What the kernels take first."""
+        return (local_gains, local_losses, self.score, (*self.arrays, self.used, self.roots), self.forms)
 
     @property
     def nodes_made(self) -> int:
@@ -73,7 +74,7 @@ class _Trees:
         room = max(16 * store, 4 * self.columns)
         self.arrays = (
             np.empty((store, 4), np.int64),
-            np.empty((room, 1), np.int64),
+            np.empty(room, np.int64),
             np.empty((store, self.width), np.int32),
             np.empty((store, self.width), np.int32),
             np.empty(store),
@@ -104,7 +105,7 @@ def improve_order(
         moved[0] = 0
         for column in turns:
             fresh = False
-            while not move_column(*trees.arguments, trees.roots, before, order, column, moved):
+            while not move_column(*trees.arguments, before, order, column, moved):
                 trees.forget(larger=fresh)
                 fresh = True
         sweeps, moves = sweeps + 1, moves + int(moved[0])
@@ -119,10 +120,10 @@ def _graph_of(trees: _Trees, order: Integers) -> Booleans:
     p = len(order)
     adjacency, prefix = np.zeros((p, p), dtype=bool), np.zeros(p, dtype=bool)
     for target in order:
-        node, fresh = walk(*trees.arguments, trees.roots, target, prefix), False
+        node, fresh = walk(*trees.arguments, target, prefix), False
         while node < 0:
             trees.forget(larger=fresh)
-            node, fresh = walk(*trees.arguments, trees.roots, target, prefix), True
+            node, fresh = walk(*trees.arguments, target, prefix), True
         nodes, _, _, kept, *_ = trees.arrays
         adjacency[kept[node, : nodes[node, 3]], target] = True
         prefix[target] = True

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,13 @@ from numpy.typing import NDArray
 
 from whence.errors import ParameterError
 from whence.registry import Card, Paper, register
-from whence.scores._kernels import BDEU, DISCRETE_BIC, GAUSSIAN, local_gains, local_losses, local_score
+from whence.scores._kernels import BDEU, DISCRETE_BIC, GAUSSIAN, local_gains, local_losses, local_score, mark_rows
 
 NO_CORRELATION = np.empty((0, 0))
 NO_CODES = np.empty((0, 0), dtype=np.int32)
 NO_SIZES = np.empty(0, dtype=np.int64)
+# Columns of more values have no sets of rows: they are counted row by row.
+_MOST_SET_VALUES = 100
 
 
 @dataclass(frozen=True)
@@ -60,28 +63,31 @@ class LocalScore:
         """The number of columns p."""
         return len(self.correlation) if self.mode == GAUSSIAN else len(self.sizes)
 
-    @property
-    def arguments(self) -> tuple[Any, ...]:
-        """What the kernels take before the target."""
-        return (self.mode, self.correlation, self.codes, self.sizes, self.n, self.unit, self.edge, self.ess)
+    @cached_property
+    def packed(self) -> tuple[Any, ...]:
+        """The score as the kernels take it; see `whence.scores._kernels`."""
+        sets, first = _row_sets(self.codes, self.sizes)
+        return (
+            self.mode, self.correlation, self.codes, self.sizes, sets, first, self.n, self.unit, self.edge, self.ess,
+        )  # fmt: skip
 
     def local(self, target: int, parents: Sequence[int]) -> float:
         """Return the score of a node given its parents, in log-likelihood; -inf if the parents are collinear."""
         given = np.array(parents, dtype=np.int64)
-        return float(local_score(*self.arguments, target, given, len(given)))
+        return float(local_score(self.packed, target, given, len(given)))
 
     def gains(self, target: int, parents: Sequence[int]) -> NDArray[np.float64]:
         """Return by how much the score rises for each further parent, shape (p,); -inf for those that cannot join."""
         given = np.array(parents, dtype=np.int64)
         gains = np.empty(self.n_columns)
-        local_gains(*self.arguments, target, given, len(given), np.ones(self.n_columns, dtype=bool), gains)
+        local_gains(self.packed, target, given, len(given), np.ones(self.n_columns, dtype=bool), gains)
         return gains
 
     def losses(self, target: int, parents: Sequence[int]) -> NDArray[np.float64]:
         """Return by how much the score falls for each parent that leaves, in their order; negative if it rises."""
         given = np.array(parents, dtype=np.int64)
         losses = np.zeros(len(given))
-        local_losses(*self.arguments, target, given, len(given), losses)
+        local_losses(self.packed, target, given, len(given), losses)
         return losses
 
     def total(self, adjacency: NDArray[np.bool_]) -> float:
@@ -170,6 +176,16 @@ def bdeu(
             "E316", f"the equivalent sample size {ess!r} is not positive.", "Give ess > 0, often 1 to 10."
         )
     return LocalScore(BDEU, float(n), 0.0, _edge(per_edge, p), codes=codes, sizes=sizes, ess=float(ess))
+
+
+def _row_sets(codes: NDArray[np.int32], sizes: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return for every value of every column the set of its rows as bits, and where a column's sets begin, or -1."""
+    held = np.where(sizes <= _MOST_SET_VALUES, sizes, 0)
+    first = np.where(held > 0, np.cumsum(held) - held, -1)
+    sets = np.zeros((int(held.sum()), (codes.shape[1] + 63) // 64), dtype=np.uint64)
+    for column in np.flatnonzero(held):
+        mark_rows(codes[column], sets, first[column])
+    return sets, first
 
 
 def _unit(penalty: float, n: int) -> float:
