@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
-from llvmlite import ir
 from numba.extending import intrinsic
 
 
@@ -40,11 +39,11 @@ def kernel(
     return numba.njit(signature, **options) if signature is not None else numba.njit(**options)  # type: ignore[no-any-return]
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def count_bits(typing: Any, word: Any) -> Any:
     """Return how many bits of a uint64 are set, as one machine instruction; for use inside kernels."""
 
-    def emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.ctpop(arguments[0])
 
     return numba.int64(numba.uint64), emit

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from whence.autopilot.judge import class_graph
 from whence.autopilot.open_directions import settle, shares_of_answers
 from whence.autopilot.question import Question
 from whence.autopilot.study import Decision, RankedEffect
@@ -92,7 +93,7 @@ def identify_before(graph: Graph, knowledge: Knowledge, treatment: str, outcome:
     the effect.
     """
     known = knowledge.restrict(graph.names)
-    tier = {name: k for k, group in enumerate(known.tiers) for name in group}
+    tier = known.tier_of
     later = {name for name in graph.names if tier.get(name, -1) > tier.get(treatment, len(known.tiers))}
     observed = [name for name in graph.names if name == outcome or name not in later]
     if len(observed) < len(graph.names):
@@ -129,7 +130,7 @@ def instrument_of(
     instrument = data.roles.get("instrument")
     if instrument is None or instrument in (treatment, outcome) or instrument not in graph.names:
         return None
-    tier = {name: k for k, group in enumerate(knowledge.tiers) for name in group}
+    tier = knowledge.tier_of
     place = min(tier.get(instrument, 0), tier.get(treatment, 0))
     ends = (instrument, treatment, outcome)
     before = [name for name in graph.names if name not in ends and tier.get(name, len(tier)) <= place]
@@ -161,7 +162,7 @@ def open_the_question(
     marks = graph.marks.copy()
     marks[i, j], marks[j, i] = Mark.ARROW, Mark.TAIL
     try:
-        opened = _class_graph(graph.names, meek(marks))
+        opened = class_graph(graph, meek(marks))
         opened.extension()
     except GraphError:
         return graph, (), ()
@@ -180,7 +181,7 @@ def alternative_sets(graph: Graph, knowledge: Knowledge, effect: Effect) -> list
     if effect.identification.strategy != "adjustment":
         return []
     sets = [tuple(sorted(graph.parents(treatment)))]
-    tier_of = {name: k for k, tier in enumerate(knowledge.tiers) for name in tier}
+    tier_of = knowledge.tier_of
     if treatment in tier_of:
         before = [n for n in graph.names if n in tier_of and tier_of[n] < tier_of[treatment] and n != outcome]
         sets.append(tuple(before))
@@ -243,8 +244,3 @@ def _rank_one(data: Dataset, graph: Graph, source: str, target: str, share: floa
 
 def _measurable(data: Dataset, name: str) -> bool:
     return name in data.columns and data.columns[name].kind in _MEASURABLE
-
-
-def _class_graph(names: tuple[str, ...], marks: np.ndarray) -> Graph:
-    undirected = (marks == Mark.TAIL) & (marks.T == Mark.TAIL)
-    return Graph(names, marks, "PDAG" if undirected.any() else "DAG")

@@ -50,7 +50,7 @@ def _remove(graph: Graph, confidence: Confidence, knowledge: Knowledge) -> tuple
             marks[i, j] = marks[j, i] = Mark.NONE
             why = f"adjacent in {share:.0%} of {confidence.draws} bootstrap draws"
             notes.append(EdgeJudgement(edge.source, edge.target, "removed", why))
-    return (_class_graph(graph, marks), notes) if notes else (graph, notes)
+    return (class_graph(graph, marks), notes) if notes else (graph, notes)
 
 
 def _orient(graph: Graph, confidence: Confidence, knowledge: Knowledge) -> tuple[Graph, list[EdgeJudgement]]:
@@ -85,7 +85,7 @@ def _with_orientation(graph: Graph, source: str, target: str, knowledge: Knowled
     marks = graph.marks.copy()
     marks[i, j] = Mark.ARROW
     try:
-        closed = _class_graph(graph, meek(marks))
+        closed = class_graph(graph, meek(marks))
         closed.extension()
     except GraphError:
         return None
@@ -109,7 +109,7 @@ def _remaining(graph: Graph, confidence: Confidence) -> list[EdgeJudgement]:
     return notes
 
 
-def _class_graph(graph: Graph, marks: np.ndarray) -> Graph:
+def class_graph(graph: Graph, marks: np.ndarray) -> Graph:
     """Return the marks as a DAG if all edges are directed, else as a partly directed graph."""
     if graph.kind not in ("DAG", "CPDAG", "PDAG"):
         return Graph(graph.names, marks, graph.kind)

@@ -54,6 +54,7 @@ class Dataset:
         native: Any = None,
     ) -> None:
         self._table = table
+        self._fingerprint: str | None = None
         self._native = native
         self.source = source
         self.library = library
@@ -303,11 +304,13 @@ class Dataset:
 
     def fingerprint(self) -> str:
         """Return a hash of names and values, the same whatever library holds them."""
-        digest = hashlib.sha256()
-        for name in self.names:
-            digest.update(name.encode() + b"\0")
-            digest.update(_bytes_of(self._table.arrow([name]).column(0)))
-        return digest.hexdigest()
+        if self._fingerprint is None:
+            digest = hashlib.sha256()
+            for name in self.names:
+                digest.update(name.encode() + b"\0")
+                digest.update(_bytes_of(self._table.arrow([name]).column(0)))
+            self._fingerprint = digest.hexdigest()
+        return self._fingerprint
 
     def table(self) -> Any:
         """Return one row for each column: kind, missing, distinct, unit, reason."""

@@ -246,14 +246,12 @@ def precedence(names: tuple[str, ...], knowledge: Knowledge | None, required: ND
     """
     before = required.copy()
     if knowledge is not None:
-        tier = {name: k for k, group in enumerate(knowledge.tiers) for name in group}
-        rank = [tier.get(name) for name in names]
-        for i, a in enumerate(rank):
-            for j, b in enumerate(rank):
-                before[i, j] |= a is not None and b is not None and a < b
+        tier_of = knowledge.tier_of
+        tier = np.array([tier_of.get(name, -1) for name in names])
+        before |= (tier[:, None] >= 0) & (tier[:, None] < tier[None, :])
         roots, leaves = ([name in group for name in names] for group in (knowledge.roots, knowledge.leaves))
         before |= np.outer(roots, np.logical_not(roots)) | np.outer(np.logical_not(leaves), leaves)
-    for k in range(len(names)):
+    for k in np.flatnonzero(before.any(axis=0) & before.any(axis=1)):
         before |= np.outer(before[:, k], before[k])
     return before
 

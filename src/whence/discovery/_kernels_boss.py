@@ -187,3 +187,32 @@ def move_column(gains_of, losses_of, score, trees, forms, before, order, column,
         order[position] = rest[position - 1]
     moved[0] += 1
     return True
+
+
+@kernel(
+    f"int64({GAINS}, {LOSSES}, {SCORE}, {_TREES}, {_FORMS}, boolean[:,::1], int64[::1], int64[::1], int64, int64,"
+    " int64[::1])"
+)
+def move_columns(  # type: ignore[no-untyped-def]
+    gains_of, losses_of, score, trees, forms, before, order, turns, start, stop, moved
+):
+    """Put the columns ``turns[start:stop]`` at their best places; return where the store ran full, else ``stop``."""
+    for turn in range(start, stop):
+        if not move_column(gains_of, losses_of, score, trees, forms, before, order, turns[turn], moved):
+            return turn
+    return stop
+
+
+@kernel(f"boolean({GAINS}, {LOSSES}, {SCORE}, {_TREES}, {_FORMS}, int64[::1], boolean[:,::1])")
+def write_graph(gains_of, losses_of, score, trees, forms, order, adjacency):  # type: ignore[no-untyped-def]
+    """Give each column the best parents among those before it in the order; False where the store ran full."""
+    nodes, kept = trees[0], trees[3]
+    prefix = np.zeros(len(order), np.bool_)
+    for target in order:
+        node = walk(gains_of, losses_of, score, trees, forms, target, prefix)
+        if node < 0:
+            return False
+        for k in range(nodes[node, _KEPT]):
+            adjacency[kept[node, k], target] = True
+        prefix[target] = True
+    return True

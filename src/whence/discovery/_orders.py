@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.discovery._kernels_boss import move_column, walk
+from whence.kernels import Kernels
 from whence.scores import LocalScore
-from whence.scores._kernels import local_gains, local_losses
+
+_kernels = Kernels("whence.discovery._kernels_boss")
 
 Booleans = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 
 # Tree nodes held at once, where each has room for 31 parents.
 _STORE = 400_000
+# Over how many columns, times their number, a search runs before it listens to an interrupt.
+_COLUMNS_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class _Trees:
     """Grow-shrink trees, one a column, in common arrays; forgotten and grown again whenever these are full."""
 
     def __init__(self, score: LocalScore, required: Booleans, forbidden: Booleans, most_parents: int) -> None:
-        self.score, self.forms = score.packed, (required, forbidden, most_parents)
+        self.score, self.forms = (*score.kernels, score.packed), (required, forbidden, most_parents)
         self.columns, self.width = len(required), most_parents + 1
         self.made = 0
         self._make(min(_STORE, 4000 * self.columns) * 31 // max(self.width, 31))
@@ -51,7 +54,7 @@ class _Trees:
     @property
     def arguments(self) -> tuple[Any, ...]:
         """What the kernels take first."""
-        return (local_gains, local_losses, self.score, (*self.arrays, self.used, self.roots), self.forms)
+        return (*self.score, (*self.arrays, self.used, self.roots), self.forms)
 
     @property
     def nodes_made(self) -> int:
@@ -99,15 +102,19 @@ def improve_order(
         Columns, first causes first.
     """
     trees = _Trees(score, required, forbidden, most_parents)
+    p = len(order)
+    at_once = max(1, _COLUMNS_AT_ONCE // p)
     turns, moved = order.copy(), np.zeros(1, np.int64)
     sweeps = moves = 0
     while True:
         moved[0] = 0
-        for column in turns:
-            fresh = False
-            while not move_column(*trees.arguments, before, order, column, moved):
-                trees.forget(larger=fresh)
-                fresh = True
+        done, full = 0, -1
+        while done < p:
+            stop = min(done + at_once, p)
+            done = _kernels.move_columns(*trees.arguments, before, order, turns, done, stop, moved)
+            if done < stop:
+                trees.forget(larger=done == full)
+                full = done
         sweeps, moves = sweeps + 1, moves + int(moved[0])
         if not moved[0]:
             break
@@ -117,14 +124,8 @@ def improve_order(
 
 def _graph_of(trees: _Trees, order: Integers) -> Booleans:
     """Return the DAG in which each column has the parents that the columns before it give."""
-    p = len(order)
-    adjacency, prefix = np.zeros((p, p), dtype=bool), np.zeros(p, dtype=bool)
-    for target in order:
-        node, fresh = walk(*trees.arguments, target, prefix), False
-        while node < 0:
-            trees.forget(larger=fresh)
-            node, fresh = walk(*trees.arguments, target, prefix), True
-        nodes, _, _, kept, *_ = trees.arrays
-        adjacency[kept[node, : nodes[node, 3]], target] = True
-        prefix[target] = True
+    adjacency, full = np.zeros((len(order), len(order)), dtype=bool), False
+    while not _kernels.write_graph(*trees.arguments, order, adjacency):
+        trees.forget(larger=full)
+        adjacency[:], full = False, True
     return adjacency

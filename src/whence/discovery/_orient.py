@@ -12,13 +12,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.discovery._kernels_pc import direct_colliders, nearest_extension
 from whence.discovery._scan import Booleans, Integers, Neighbours, Scanner
 from whence.discovery._skeleton import Skeleton
 from whence.errors import GraphError
 from whence.graph import Mark
 from whence.graph.orientation import Marks, cpdag_of_dag, extension, meek, topological_order
 from whence.graph.validation import find_cycle
+from whence.kernels import Kernels
+
+_kernels = Kernels("whence.discovery._kernels_pc")
 
 ColliderRule = Literal["majority", "sepset"]
 
@@ -82,7 +84,7 @@ def orient(
     triples, tests = _colliders(skeleton, scan, alpha, forbidden, rule, max_depth, most_sets)
     kept = np.zeros(len(triples), dtype=np.bool_)
     near = Neighbours.of(adjacency)
-    count = direct_colliders(marks, near.start, near.nodes, triples, kept)
+    count = _kernels.direct_colliders(marks, near.start, near.nodes, triples, kept)
     closed, added = _complete(marks, known)
     complete = not known.any() or np.array_equal(closed, cpdag_of_dag(extension(closed)))
     return Orientation(closed, bool(complete), len(triples), len(triples) - count, added, tests)
@@ -96,7 +98,7 @@ def _complete(marks: Marks, known: Booleans) -> tuple[Marks, int]:
     except GraphError:
         graph = marks.copy()
         near = Neighbours.of(graph != 0)
-        added = nearest_extension(graph, near.start, near.nodes)
+        added = _kernels.nearest_extension(graph, near.start, near.nodes)
         closed = cpdag_of_dag(graph == Mark.ARROW)
         closed[known] = Mark.ARROW
         return meek(closed), int(added)

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from whence.discovery._kernels_pc import scan
 from whence.independence import ChiSquare, FisherZ, GSquare, IndependenceTest
+from whence.kernels import Kernels
+
+_kernels = Kernels("whence.discovery._kernels_pc")
 
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
@@ -172,7 +174,7 @@ def _compiled(
         "containing": np.zeros(len(mids.nodes), np.int64),
     }
     lists = (np.ascontiguousarray(pairs), near.start, near.nodes, *sizes, least, most_sets, mids.start, mids.nodes)
-    found["tests"], found["stopped"] = scan(*data, *lists, evidence, *found.values())
+    found["tests"], found["stopped"] = _kernels.scan(*data, *lists, evidence, *found.values())
     return found, evidence
 
 

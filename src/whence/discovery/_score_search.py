@@ -18,14 +18,15 @@ from whence.discovery._common import (
     knowledge_arrays,
     open_table,
 )
-from whence.discovery._kernels_ges import delete_edges, insert_edges
 from whence.discovery.result import DiscoveryResult, EdgeEvidence
 from whence.errors import DataError, ParameterError, quote_names
 from whence.graph import Graph, Knowledge, Mark
 from whence.graph.orientation import Marks, extension, meek, neighbour_lists
+from whence.kernels import Kernels
 from whence.registry import Card
 from whence.scores import LocalScore, bdeu, discrete_bic, gaussian_bic
-from whence.scores._kernels import local_gains
+
+_kernels = Kernels("whence.discovery._kernels_ges")
 
 ScoreName = Literal["auto", "bic", "bdeu"]
 Booleans = NDArray[np.bool_]
@@ -136,11 +137,11 @@ def climb_classes(found: ScoreInput, marks: Marks, *, known: bool, most_parents:
     near, degree = np.empty((p, p), dtype=np.int32), np.zeros(p, dtype=np.int32)
     start, degree[:] = neighbour_lists(marks)
     near[:, : start.shape[1]] = start
-    graph, score = (marks, near, degree), found.score.packed
+    graph, score = (marks, near, degree), (found.score.kernels[0], found.score.packed)
     room = (np.zeros((p, p), dtype=np.int8), np.zeros((3, p, p), dtype=np.int8))
     steps = np.zeros(2, dtype=np.int64)
-    insert_edges(local_gains, score, *graph, found.forbidden, known, most_parents, *room, steps)
-    delete_edges(local_gains, score, *graph, found.required, found.forbidden, known, *room, steps)
+    _kernels.insert_edges(*score, *graph, found.forbidden, known, most_parents, *room, steps)
+    _kernels.delete_edges(*score, *graph, found.required, found.forbidden, known, *room, steps)
     return int(steps[0]), int(steps[1])
 
 

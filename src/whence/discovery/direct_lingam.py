@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.discovery._common import dependent_columns, knowledge_arrays, open_table, precedence, rows_input
-from whence.discovery._kernels_lingam import compare_pairs, residual_entropy, take_out
 from whence.discovery.result import DiscoveryResult, EdgeEvidence
 from whence.errors import DataError, quote_names
 from whence.graph import Graph, Knowledge
 from whence.graph.orientation import marks_of_dag
+from whence.kernels import Kernels
 from whence.parallel import default_jobs, fan_out
 from whence.registry import Card, Paper, register
 from whence.scores import LocalScore, gaussian_bic
+
+_kernels = Kernels("whence.discovery._kernels_lingam")
 
 Array = NDArray[np.float64]
 
@@ -156,7 +158,7 @@ def causal_order(values: Array, before: NDArray[np.bool_] | None = None) -> list
     rows /= rows.std(axis=1, keepdims=True)
     correlation = rows @ rows.T / n
     nothing = np.zeros(n)
-    entropy = np.array([residual_entropy(row, nothing, 0.0, 1.0) for row in rows])
+    entropy = np.array([_kernels.residual_entropy(row, nothing, 0.0, 1.0) for row in rows])
     left = np.arange(p)
     gains = np.zeros((p, p))
     order = []
@@ -164,7 +166,7 @@ def causal_order(values: Array, before: NDArray[np.bool_] | None = None) -> list
         jobs = default_jobs() if len(left) ** 2 * n > _THREADED_FROM else 1
 
         def compare(first: int, left: NDArray[np.int64] = left, jobs: int = jobs) -> None:
-            compare_pairs(rows, left, correlation, entropy, gains, first, jobs)
+            _kernels.compare_pairs(rows, left, correlation, entropy, gains, first, jobs)
 
         for _ in fan_out(compare, range(jobs), n_jobs=jobs):
             pass
@@ -173,7 +175,7 @@ def causal_order(values: Array, before: NDArray[np.bool_] | None = None) -> list
         chosen = int(left[np.argmin(np.where(free, doubt, np.inf))])
         order.append(chosen)
         left = left[left != chosen]
-        take_out(rows, left, chosen, correlation, entropy)
+        _kernels.take_out(rows, left, chosen, correlation, entropy)
     return [*order, *left.tolist()]
 
 

@@ -93,6 +93,11 @@ class Knowledge:
         tiered = (name for tier in self.tiers for name in tier)
         return tuple(dict.fromkeys((*pairs, *tiered, *self.roots, *self.leaves)))
 
+    @property
+    def tier_of(self) -> dict[str, int]:
+        """The tier of each node that has one, from 0 for the earliest."""
+        return {name: k for k, tier in enumerate(self.tiers) for name in tier}
+
     def forms(self) -> frozenset[str]:
         """Return which forms are used: ``required``, ``forbidden``, ``tiers``, ``roots``, ``leaves``."""
         return frozenset(form for form in ("required", "forbidden", "tiers", "roots", "leaves") if getattr(self, form))
@@ -129,8 +134,8 @@ class Knowledge:
         for cause, effect in self.forbidden:
             forbidden[index[cause], index[effect]] = True
         tier = np.full(p, -1)
-        for k, members in enumerate(self.tiers):
-            tier[[index[name] for name in members]] = k
+        for name, k in self.tier_of.items():
+            tier[index[name]] = k
         placed = tier >= 0
         forbidden |= (tier[:, None] > tier[None, :]) & placed[:, None] & placed[None, :]
         forbidden[:, [index[name] for name in self.roots]] = True

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from whence.errors import GraphError
 from whence.graph.marks import Mark
+from whence.kernels import Kernels
+
+_kernels = Kernels("whence.graph._kernels")
 
 Marks = NDArray[np.int8]
 
@@ -24,10 +27,8 @@ def meek(marks: Marks) -> Marks:
     marks : int8 array, shape (p, p)
         Directed and undirected edges only.
     """
-    from whence.graph._kernels import meek_lists
-
     closed = np.array(marks, dtype=np.int8, order="C")
-    meek_lists(closed, *neighbour_lists(closed))
+    _kernels.meek_lists(closed, *neighbour_lists(closed))
     return closed
 
 
@@ -39,11 +40,9 @@ def cpdag_of_dag(adjacency: NDArray[np.bool_]) -> Marks:
     adjacency : bool array, shape (p, p)
         ``adjacency[i, j]`` is True for ``i -> j``.
     """
-    from whence.graph._kernels import class_of_dag
-
     dag = marks_of_dag(adjacency)
     marks = np.zeros_like(dag)
-    class_of_dag(dag, marks, *neighbour_lists(dag))
+    _kernels.class_of_dag(dag, marks, *neighbour_lists(dag))
     return marks
 
 
@@ -55,10 +54,8 @@ def extension(marks: Marks) -> NDArray[np.bool_]:
     GraphError
         If there is none.
     """
-    from whence.graph._kernels import extend_lists
-
     directed = np.array(marks, dtype=np.int8, order="C")
-    if not extend_lists(directed, *neighbour_lists(directed)):
+    if not _kernels.extend_lists(directed, *neighbour_lists(directed)):
         raise GraphError(
             "E210",
             "the graph has no consistent extension to a DAG: some directions contradict each other.",
@@ -69,12 +66,10 @@ def extension(marks: Marks) -> NDArray[np.bool_]:
 
 def neighbour_lists(marks: Marks) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return the neighbours of every node, shape (p, largest degree), and how many each has, shape (p,)."""
-    from whence.graph._kernels import list_neighbours
-
     p = len(marks)
     widest = int(np.count_nonzero(marks, axis=1).max(initial=0))
     near, degree = np.empty((p, max(widest, 1)), dtype=np.int32), np.empty(p, dtype=np.int32)
-    list_neighbours(np.ascontiguousarray(marks, dtype=np.int8), near, degree)
+    _kernels.list_neighbours(np.ascontiguousarray(marks, dtype=np.int8), near, degree)
     return near, degree
 
 

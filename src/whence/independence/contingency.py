@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from whence.data import as_dataset
 from whence.data.statistics import Codes
 from whence.errors import DataError
-from whence.independence._kernels_discrete import contingency_tests
 from whence.independence._queries import as_arrays
 from whence.independence.result import Query, TestResult
+from whence.kernels import Kernels
 from whence.registry import Card, Paper, register
+
+_kernels = Kernels("whence.independence._kernels_discrete")
 
 ROWS_PER_CELL = 5.0
 _KINDS = frozenset({"binary", "categorical", "ordinal", "count"})
@@ -53,7 +55,9 @@ class _Contingency:
 
     def _test(self, queries: Sequence[Query]) -> NDArray[np.float64]:
         arrays = as_arrays(self.names, queries)
-        found: NDArray[np.float64] = contingency_tests(self.codes, self.sizes, *arrays, self.pearson, self.most_cells)
+        found: NDArray[np.float64] = _kernels.contingency_tests(
+            self.codes, self.sizes, *arrays, self.pearson, self.most_cells
+        )
         return found
 
 

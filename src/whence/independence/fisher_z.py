@@ -12,9 +12,9 @@ from scipy.special import ndtr
 from whence.data import as_dataset
 from whence.data.statistics import Moments
 from whence.errors import DataError
-from whence.independence._kernels_gaussian import partial_correlations
 from whence.independence._queries import as_arrays
 from whence.independence.result import Query, TestResult
+from whence.kernels import Kernels
 from whence.registry import Card, Paper, register
 
 CARD = Card(
@@ -28,6 +28,8 @@ CARD = Card(
     moments_only=True,
     paper=Paper("Fisher", "The distribution of the partial correlation coefficient", 1924, "Metron 3, 329-332"),
 )
+
+_kernels = Kernels("whence.independence._kernels_gaussian")
 
 
 @register(CARD)
@@ -79,11 +81,11 @@ class FisherZ:
 
     def partial_correlation(self, x: str, y: str, given: Collection[str] = ()) -> float:
         """Return the partial correlation of two columns given others."""
-        return float(partial_correlations(self.correlation, *as_arrays(self.names, [(x, y, given)]))[0])
+        return float(_kernels.partial_correlations(self.correlation, *as_arrays(self.names, [(x, y, given)]))[0])
 
     def _test(self, queries: Sequence[Query]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         first, second, start, given = as_arrays(self.names, queries)
-        found = np.abs(partial_correlations(self.correlation, first, second, start, given))
+        found = np.abs(_kernels.partial_correlations(self.correlation, first, second, start, given))
         freedom = self.rows_used - np.diff(start) - 3
         with np.errstate(divide="ignore", invalid="ignore"):
             statistic = np.where(freedom > 0, np.sqrt(freedom) * np.arctanh(found), np.nan)

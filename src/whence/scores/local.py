@@ -18,14 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.errors import ParameterError
+from whence.kernels import Kernels
 from whence.registry import Card, Paper, register
-from whence.scores._kernels import BDEU, DISCRETE_BIC, GAUSSIAN, local_gains, local_losses, local_score, mark_rows
+from whence.scores._kernels import BDEU, DISCRETE_BIC, GAUSSIAN
 
+_gaussian = Kernels("whence.scores._kernels_gaussian")
+_discrete = Kernels("whence.scores._kernels_discrete")
 NO_CORRELATION = np.empty((0, 0))
 NO_CODES = np.empty((0, 0), dtype=np.int32)
 NO_SIZES = np.empty(0, dtype=np.int64)
 # Columns of more values have no sets of rows: they are counted row by row.
 _MOST_SET_VALUES = 100
+# Counts up to here have their c log c ready: as much as the processor's cache holds.
+_MOST_LOGS = 65_536
 
 
 @dataclass(frozen=True)
@@ -64,35 +69,44 @@ class LocalScore:
         return len(self.correlation) if self.mode == GAUSSIAN else len(self.sizes)
 
     @cached_property
+    def kernels(self) -> tuple[Any, Any]:
+        """The gains and the losses of this score as compiled functions; see `whence.scores._kernels`."""
+        if self.mode == GAUSSIAN:
+            return _gaussian.gaussian_gains, _gaussian.gaussian_losses
+        return _discrete.discrete_gains, _discrete.discrete_losses
+
+    @cached_property
     def packed(self) -> tuple[Any, ...]:
-        """The score as the kernels take it; see `whence.scores._kernels`."""
+        """The score as its kernels take it."""
         sets, first = _row_sets(self.codes, self.sizes)
-        return (
-            self.mode, self.correlation, self.codes, self.sizes, sets, first, self.n, self.unit, self.edge, self.ess,
-        )  # fmt: skip
+        counts = np.arange(min(self.codes.shape[1], _MOST_LOGS) + 1)
+        logs = counts * np.log(np.maximum(counts, 1))
+        statistics = (self.mode, self.correlation, self.codes, self.sizes, sets, first)
+        return (*statistics, self.n, self.unit, self.edge, self.ess, logs)
 
     def local(self, target: int, parents: Sequence[int]) -> float:
         """Return the score of a node given its parents, in log-likelihood; -inf if the parents are collinear."""
-        given = np.array(parents, dtype=np.int64)
-        return float(local_score(self.packed, target, given, len(given)))
+        return self._losses(target, parents)[0]
 
     def gains(self, target: int, parents: Sequence[int]) -> NDArray[np.float64]:
         """Return by how much the score rises for each further parent, shape (p,); -inf for those that cannot join."""
         given = np.array(parents, dtype=np.int64)
         gains = np.empty(self.n_columns)
-        local_gains(self.packed, target, given, len(given), np.ones(self.n_columns, dtype=bool), gains)
+        self.kernels[0](self.packed, target, given, len(given), np.ones(self.n_columns, dtype=bool), gains)
         return gains
 
     def losses(self, target: int, parents: Sequence[int]) -> NDArray[np.float64]:
         """Return by how much the score falls for each parent that leaves, in their order; negative if it rises."""
-        given = np.array(parents, dtype=np.int64)
-        losses = np.zeros(len(given))
-        local_losses(self.packed, target, given, len(given), losses)
-        return losses
+        return self._losses(target, parents)[1]
 
     def total(self, adjacency: NDArray[np.bool_]) -> float:
         """Return the score of a DAG, ``adjacency[i, j]`` for ``i -> j``."""
         return sum(self.local(node, np.flatnonzero(adjacency[:, node]).tolist()) for node in range(self.n_columns))
+
+    def _losses(self, target: int, parents: Sequence[int]) -> tuple[float, NDArray[np.float64]]:
+        given = np.array(parents, dtype=np.int64)
+        losses = np.zeros(len(given))
+        return float(self.kernels[1](self.packed, target, given, len(given), losses)), losses
 
 
 @register(
@@ -184,7 +198,7 @@ def _row_sets(codes: NDArray[np.int32], sizes: NDArray[np.int64]) -> tuple[NDArr
     first = np.where(held > 0, np.cumsum(held) - held, -1)
     sets = np.zeros((int(held.sum()), (codes.shape[1] + 63) // 64), dtype=np.uint64)
     for column in np.flatnonzero(held):
-        mark_rows(codes[column], sets, first[column])
+        _discrete.mark_rows(codes[column], sets, first[column])
     return sets, first
 
 

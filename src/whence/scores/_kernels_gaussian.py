@@ -1,0 +1,126 @@
+"""The Gaussian BIC, compiled: all candidates for one target share one factorisation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from whence.compile import kernel
+from whence.scores._kernels import GAINS_OF, LOSSES_OF
+
+# A conditional variance below this share of the column's own is taken for zero: the column is determined by the others.
+_DETERMINED = 1e-10
+
+
+@kernel("boolean(float64[:,::1], int64[::1], int64, float64[:,::1])")
+def factorise(correlation, given, count, factor):  # type: ignore[no-untyped-def]
+    """Write the Cholesky factor of the correlation of ``given[:count]``; False if it is singular."""
+    for i in range(count):
+        for j in range(i + 1):
+            total = correlation[given[i], given[j]]
+            for k in range(j):
+                total -= factor[i, k] * factor[j, k]
+            if i == j:
+                if total <= _DETERMINED:
+                    return False
+                factor[i, i] = math.sqrt(total)
+            else:
+                factor[i, j] = total / factor[j, j]
+    return True
+
+
+@kernel(GAINS_OF, as_argument=True)
+def gaussian_gains(score, target, given, count, wanted, gains):  # type: ignore[no-untyped-def]
+    """Write for every column by how much the score of ``target`` rises if it joins ``given[:count]`` as a parent.
+
+    The rise is ``-n/2 log(1 - r^2) - price`` with r the partial correlation given the set (Chickering 2002).
+    """
+    correlation, n, unit = score[1], score[6], score[7] + score[8]
+    p = correlation.shape[0]
+    gains[:] = -np.inf
+    factor = np.empty((count, count))
+    if not factorise(correlation, given, count, factor):
+        return
+    reduced = np.empty((count, p))
+    for i in range(count):
+        for x in range(p):
+            reduced[i, x] = correlation[given[i], x]
+        for j in range(i):
+            scale = factor[i, j]
+            for x in range(p):
+                reduced[i, x] -= scale * reduced[j, x]
+        scale = 1.0 / factor[i, i]
+        for x in range(p):
+            reduced[i, x] *= scale
+    between, variance = np.empty(p), np.empty(p)
+    for x in range(p):
+        between[x], variance[x] = correlation[target, x], 1.0
+    for i in range(count):
+        scale = reduced[i, target]
+        for x in range(p):
+            between[x] -= scale * reduced[i, x]
+            variance[x] -= reduced[i, x] * reduced[i, x]
+    own = variance[target]
+    if own <= _DETERMINED:
+        return
+    for x in range(p):
+        if variance[x] > _DETERMINED:
+            share = between[x] * between[x] / (own * variance[x])
+            gains[x] = -0.5 * n * math.log1p(-min(share, 1.0 - 1e-15)) - unit
+    gains[target] = -np.inf
+    for i in range(count):
+        gains[given[i]] = -np.inf
+
+
+@kernel("float64(float64[:,::1], int64, int64[::1], int64)")
+def residual_variance(correlation, target, given, count):  # type: ignore[no-untyped-def]
+    """Return the variance of a column given others, as a share of its own; -1 if the others are collinear."""
+    factor = np.empty((count, count))
+    if not factorise(correlation, given, count, factor):
+        return -1.0
+    solved = np.empty(count)
+    left = 1.0
+    for i in range(count):
+        total = correlation[given[i], target]
+        for j in range(i):
+            total -= factor[i, j] * solved[j]
+        solved[i] = total / factor[i, i]
+        left -= solved[i] * solved[i]
+    return left
+
+
+@kernel(LOSSES_OF, as_argument=True)
+def gaussian_losses(score, target, given, count, losses):  # type: ignore[no-untyped-def]
+    """Write by how much the score of ``target`` falls for each of ``given[:count]`` that leaves; return the score.
+
+    The score of collinear columns is -inf; a loss is 0 where it stays there, -inf where it is left.
+
+    With M the inverse of the Cholesky factor of all of them and the target last, the squared partial correlation of
+    parent j and the target given the others is ``M[-1, j]^2 / sum_i M[i, j]^2``.
+    """
+    correlation, n, unit = score[1], score[6], score[7] + score[8]
+    members = np.empty(count + 1, np.int64)
+    for k in range(count):
+        members[k] = given[k]
+    members[count] = target
+    factor = np.empty((count + 1, count + 1))
+    if not factorise(correlation, members, count + 1, factor):
+        for out in range(count):
+            for k in range(count - 1):
+                members[k] = given[k] if k < out else given[k + 1]
+            losses[out] = -np.inf if residual_variance(correlation, target, members, count - 1) > _DETERMINED else 0.0
+        return -np.inf
+    column = np.empty(count + 1)
+    for j in range(count):
+        column[j] = 1.0 / factor[j, j]
+        square = column[j] * column[j]
+        for i in range(j + 1, count + 1):
+            total = 0.0
+            for k in range(j, i):
+                total -= factor[i, k] * column[k]
+            column[i] = total / factor[i, i]
+            square += column[i] * column[i]
+        share = column[count] * column[count] / square
+        losses[j] = -0.5 * n * math.log1p(-min(share, 1.0 - 1e-15)) - unit
+    return -n * math.log(factor[count, count]) - unit * count
