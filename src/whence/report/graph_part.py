@@ -64,7 +64,6 @@ def graph_part(study: StudyLike) -> GraphPart:
         legend.append(("╌╌", "dashed: joined, but resampling does not settle the direction"))
     if allowed:
         legend.append(("⋯→", "dotted: not found, allowed for the question"))
-    said += [f"For the question, {step.what}: {step.why}." for step in study.decisions if step.step == "identify"]
     apart, apart_note = _apart(study)
     return GraphPart(
         svg=svg,
