@@ -285,3 +285,13 @@ def test_things_are_counted_in_words_and_no_heading_is_empty(any_study):
     assert not any(re.search(r"\b1 (columns|rows|diagnostics|decisions)\b", summary) for summary in summaries)
     assert all(method_part.candidates(any_study).heads)
     assert [counted(k, "row") for k in (0, 1, 1200)] == ["0 rows", "1 row", "1,200 rows"]
+
+
+def test_a_search_on_levels_assumes_no_line_and_no_bell_curve(explored_study):
+    def said(parameters):
+        discovery = replace(explored_study.discovery, method="boss", parameters=parameters)
+        return " ".join(build_page(replace(explored_study, discovery=discovery)).assumptions)
+
+    assert "linear" in said({"score": "gaussian-bic"}) and "Gaussian" in said({"score": "gaussian-bic"})
+    assert "linear" not in said({"score": "bdeu"}) and "Gaussian" not in said({"score": "bdeu"})
+    assert "nothing causes itself" in said({"score": "bdeu"})

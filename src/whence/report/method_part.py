@@ -23,9 +23,18 @@ def assumptions(study: StudyLike) -> tuple[str, ...]:
     """Return what must hold for the answer, as sentences; the effect's own first."""
     of_effect = study.identification.assumptions if study.identification is not None else ()
     card = next((card for card in methods("search") if card.name == study.discovery.method), None)
-    words = [words for name, words in _IN_WORDS.items() if card is not None and name in card.assumes]
+    assumed = (card.assumes if card is not None else frozenset()) - _spared(study)
+    words = [words for name, words in _IN_WORDS.items() if name in assumed]
     of_search = (f"For the graph, as {study.discovery.method} assumes: {'; '.join(words)}.",) if words else ()
     return tuple(dict.fromkeys((*of_effect, *of_search)))
+
+
+def _spared(study: StudyLike) -> frozenset[str]:
+    """Return what a search need not assume with the score or test that it used: on levels, no line and no bell curve."""
+    used = [study.discovery.parameters.get(part) for part in ("score", "test")]
+    parts = (*methods("score"), *methods("test"))
+    discrete = any(part.name in used and "discrete" in part.assumes for part in parts)
+    return frozenset({"linear", "gaussian"}) if discrete else frozenset()
 
 
 def knowledge(study: StudyLike) -> tuple[str, ...]:
