@@ -23,7 +23,7 @@ from tests.discovery.truth import (
 from whence.data import read, simulate
 from whence.discovery import BOSS, GES, DiscoveryResult
 from whence.discovery._common import order_within, precedence
-from whence.discovery.boss import start_order
+from whence.discovery._orders import start_order
 from whence.errors import ParameterError
 from whence.graph import Graph, Knowledge
 from whence.graph.orientation import cpdag_of_dag, extension

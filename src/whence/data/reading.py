@@ -121,10 +121,8 @@ def column_of(name: str, values: pa.ChunkedArray, *, kind: Kind | str | None = N
     DataError
         For infinite values, numbers with stray text among them, or an override that the values do not allow.
     """
-    import pyarrow.compute as pc
-
-    absent = int(pc.sum(pc.is_null(values, nan_is_null=True)).as_py() or 0)
-    facts = _facts(name, values, len(values) - absent)
+    facts = _facts(name, values)
+    absent = len(values) - facts.rows
     if kind is None:
         chosen, reason = infer_kind(name, facts)
     else:
@@ -165,13 +163,14 @@ def check_names(names: Sequence[str], label: str) -> None:
         raise DataError("E102", f"column {position} of {label} has no name.", "Give every column a name.")
 
 
-def _facts(name: str, values: pa.ChunkedArray, present: int) -> Facts:
+def _facts(name: str, values: pa.ChunkedArray) -> Facts:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     kind = values.type
     if pa.types.is_floating(kind):
-        return _float_facts(name, values, present)
+        return _float_facts(name, values)
+    present = len(values) - values.null_count
     plain = values.cast(kind.value_type) if pa.types.is_dictionary(kind) else values
     plain = plain.cast(pa.string()) if pa.types.is_null(kind) else plain
     distinct = pc.count_distinct(plain, mode="only_valid").as_py()
@@ -187,19 +186,26 @@ def _facts(name: str, values: pa.ChunkedArray, present: int) -> Facts:
     return Facts("text", present, distinct, sample=sample)
 
 
-def _float_facts(name: str, values: pa.ChunkedArray, present: int) -> Facts:
+def _float_facts(name: str, values: pa.ChunkedArray) -> Facts:
     """Describe a column of floats by NumPy: on short columns a call of Arrow's costs more than the work."""
     import pyarrow.compute as pc
 
     numbers = np.asarray(values.to_numpy(), dtype=np.float64)
-    if np.isinf(numbers).any():
+    # Sorting is quicker than hashing until a column no longer fits in the cache; NaN comes last.
+    short = len(numbers) <= _SORTED_UP_TO
+    if short:
+        numbers = np.sort(numbers)
+        clean = numbers[: np.searchsorted(numbers, np.nan)]
+        infinite = len(clean) and (np.isinf(clean[0]) or np.isinf(clean[-1]))
+    else:
+        clean, infinite = numbers[~np.isnan(numbers)], np.isinf(numbers).any()
+    if infinite:
         _check_finite(name, values)
-    clean = numbers[~np.isnan(numbers)] if present < len(numbers) else numbers
-    whole = bool(len(clean) and (np.floor(clean) == clean).all())
-    # Sorting is quicker than hashing until a column no longer fits in the cache.
-    distinct = len(np.unique(clean)) if len(clean) <= _SORTED_UP_TO else pc.count_distinct(clean).as_py()
-    smallest = float(clean.min()) if len(clean) else 0.0
-    return Facts("integer" if whole else "float", present, distinct, whole, smallest)
+    if not len(clean):
+        return Facts("float", 0, 0, False, 0.0)
+    whole = bool((np.floor(clean) == clean).all())
+    distinct = 1 + np.count_nonzero(clean[1:] != clean[:-1]) if short else pc.count_distinct(clean).as_py()
+    return Facts("integer" if whole else "float", len(clean), int(distinct), whole, float(clean.min()))
 
 
 def _check_finite(name: str, values: pa.ChunkedArray) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from whence.discovery.confidence import Confidence, EdgeConfidence
     from whence.discovery.direct_lingam import DirectLiNGAM
     from whence.discovery.ges import GES
+    from whence.discovery.grasp import GRaSP
     from whence.discovery.pc import PC
     from whence.discovery.resampling import bootstrap
     from whence.discovery.result import DiscoveryResult, EdgeEvidence
@@ -19,6 +20,7 @@ _HOME = {
     "BOSS": "boss",
     "DirectLiNGAM": "direct_lingam",
     "GES": "ges",
+    "GRaSP": "grasp",
     "PC": "pc",
     "Confidence": "confidence",
     "DiscoveryResult": "result",
@@ -37,6 +39,7 @@ __all__ = [
     "DiscoveryResult",
     "EdgeConfidence",
     "EdgeEvidence",
+    "GRaSP",
     "bootstrap",
     "discover",
 ]

@@ -15,17 +15,17 @@ from whence.scores._kernels import GAINS, LOSSES, SCORE
 # Per tree node: first candidate, number of candidates, parents grown, parents kept.
 _FIRST, _COUNT, _GROWN, _KEPT = 0, 1, 2, 3
 # nodes, children, grown, kept, scores, candidates, used, roots
-_TREES = (
+TREES = (
     "Tuple((int64[:,::1], int64[::1], int32[:,::1], int32[:,::1], float64[::1], int32[::1], int64[::1], int64[::1]))"
 )
 # required, forbidden, most_parents
-_FORMS = "Tuple((boolean[:,::1], boolean[:,::1], int64))"
+FORMS = "Tuple((boolean[:,::1], boolean[:,::1], int64))"
 # Differences below these shares of the rows are rounding: the logarithms carry errors in proportion to n.
 _TIE = 1e-13
 _MOVE_TIE = 1e-12
 
 
-@kernel(f"int64({GAINS}, {LOSSES}, {SCORE}, {_TREES}, {_FORMS}, int64, int64[::1], int64)")
+@kernel(f"int64({GAINS}, {LOSSES}, {SCORE}, {TREES}, {FORMS}, int64, int64[::1], int64)")
 def _new_node(gains_of, losses_of, score, trees, forms, target, parents, count):  # type: ignore[no-untyped-def]
     """Make the node for a set of grown parents; return its number, -1 where the store is full.
 
@@ -86,7 +86,7 @@ def _new_node(gains_of, losses_of, score, trees, forms, target, parents, count):
     return node
 
 
-@kernel(f"int64({GAINS}, {LOSSES}, {SCORE}, {_TREES}, {_FORMS}, int64, boolean[::1])")
+@kernel(f"int64({GAINS}, {LOSSES}, {SCORE}, {TREES}, {FORMS}, int64, boolean[::1])")
 def walk(gains_of, losses_of, score, trees, forms, target, prefix):  # type: ignore[no-untyped-def]
     """Return the node at which the walk for a prefix ends; nodes on the way are made when first needed."""
     nodes, children, grown, _, _, candidates, _, roots = trees
@@ -123,7 +123,7 @@ def walk(gains_of, losses_of, score, trees, forms, target, prefix):  # type: ign
         node = children[step]
 
 
-@kernel(f"boolean({GAINS}, {LOSSES}, {SCORE}, {_TREES}, {_FORMS}, boolean[:,::1], int64[::1], int64, int64[::1])")
+@kernel(f"boolean({GAINS}, {LOSSES}, {SCORE}, {TREES}, {FORMS}, boolean[:,::1], int64[::1], int64, int64[::1])")
 def move_column(gains_of, losses_of, score, trees, forms, before, order, column, moved):  # type: ignore[no-untyped-def]
     """Put one column at its best place in the order; return False where the store ran full (nothing is changed).
 
@@ -190,7 +190,7 @@ def move_column(gains_of, losses_of, score, trees, forms, before, order, column,
 
 
 @kernel(
-    f"int64({GAINS}, {LOSSES}, {SCORE}, {_TREES}, {_FORMS}, boolean[:,::1], int64[::1], int64[::1], int64, int64,"
+    f"int64({GAINS}, {LOSSES}, {SCORE}, {TREES}, {FORMS}, boolean[:,::1], int64[::1], int64[::1], int64, int64,"
     " int64[::1])"
 )
 def move_columns(  # type: ignore[no-untyped-def]
@@ -203,7 +203,7 @@ def move_columns(  # type: ignore[no-untyped-def]
     return stop
 
 
-@kernel(f"boolean({GAINS}, {LOSSES}, {SCORE}, {_TREES}, {_FORMS}, int64[::1], boolean[:,::1])")
+@kernel(f"boolean({GAINS}, {LOSSES}, {SCORE}, {TREES}, {FORMS}, int64[::1], boolean[:,::1])")
 def write_graph(gains_of, losses_of, score, trees, forms, order, adjacency):  # type: ignore[no-untyped-def]
     """Give each column the best parents among those before it in the order; False where the store ran full."""
     nodes, kept = trees[0], trees[3]

@@ -1,21 +1,26 @@
-"""The search of BOSS over orders of the columns, on trees that remember which parents a prefix gives a column."""
+"""Searches over orders of the columns, on trees that remember which parents a prefix gives a column."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from whence.discovery._score_search import ScoreInput
 from whence.kernels import Kernels
 from whence.scores import LocalScore
 
 _kernels = Kernels("whence.discovery._kernels_boss")
+_grasp = Kernels("whence.discovery._kernels_grasp")
 
 Booleans = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 
+# Parents that a column may grow at first; where one reaches them without a limit being given, the limit doubles.
+_FIRST_LIMIT = 30
 # Tree nodes held at once, where each has room for 31 parents.
 _STORE = 400_000
 # Over how many columns, times their number, a search runs before it listens to an interrupt.
@@ -30,7 +35,7 @@ class BestOrder:
     ----------
     adjacency : bool array, shape (p, p)
     moves, nodes, sweeps : int
-        Columns that changed place, tree nodes made, rounds over all columns.
+        Changes of the order, tree nodes made, and rounds over all columns (of tucks: how many were tried).
     cut : bool
         Whether some column grew as many parents as it may.
     """
@@ -120,6 +125,59 @@ def improve_order(
             break
     adjacency = _graph_of(trees, order)
     return BestOrder(adjacency, moves, trees.nodes_made, sweeps, trees.cut)
+
+
+def improve_by_tucks(
+    score: LocalScore,
+    required: Booleans,
+    forbidden: Booleans,
+    most_parents: int,
+    before: Booleans,
+    order: Integers,
+    depth: int,
+) -> BestOrder:
+    """Tuck edges, in place, until no sequence of up to ``depth`` tucks raises the score.
+
+    Lam, Andrews and Ramsey (2022), algorithm 2; only the first tuck of a sequence may be of an edge that is not
+    covered. Other parameters are those of `improve_order`.
+    """
+    trees = _Trees(score, required, forbidden, most_parents)
+    p = len(order)
+    at_once = max(1, _COLUMNS_AT_ONCE // p)
+    state = (order, np.empty(p, np.int64), np.empty(p, np.int64))
+    turns, steps = order.copy(), np.zeros(2, np.int64)
+    start, fresh, full = 0, True, False
+    while start >= 0:
+        if fresh:
+            while not _grasp.place_columns(*trees.arguments, *state):
+                trees.forget(larger=full)
+                full = True
+        reached = _grasp.climb_often(*trees.arguments, before, *state, turns, start, depth, at_once, steps)
+        fresh = reached == -2
+        if fresh:
+            trees.forget(larger=full)
+            full = True
+            continue
+        start, full = reached, False
+    return BestOrder(_graph_of(trees, order), int(steps[1]), trees.nodes_made, int(steps[0]), trees.cut)
+
+
+def search_from(
+    improve: Callable[..., BestOrder], found: ScoreInput, before: Booleans, order: Integers, limit: int, *more: Any
+) -> BestOrder:
+    """Search from one order, with room for few parents first: most columns need no more."""
+    width = min(max(_FIRST_LIMIT, int(found.required.sum(axis=0).max())), limit)
+    while True:
+        best = improve(found.score, found.required, found.forbidden, width, before, order.copy(), *more)
+        if not best.cut or width >= limit:
+            return best
+        width = min(2 * width, limit)
+
+
+def start_order(score: LocalScore) -> Integers:
+    """Return the columns, those that others say least about first, so that names do not decide the search."""
+    tied = [np.sort(np.maximum(score.gains(node, []), 0.0)).sum() for node in range(score.n_columns)]
+    return np.argsort(tied, kind="stable")
 
 
 def _graph_of(trees: _Trees, order: Integers) -> Booleans:

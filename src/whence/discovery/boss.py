@@ -6,12 +6,10 @@ import time
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from whence.discovery._common import order_within, precedence
-from whence.discovery._orders import BestOrder, improve_order
+from whence.discovery._orders import improve_order, search_from, start_order
 from whence.discovery._score_search import (
-    ScoreInput,
     ScoreName,
     check_settings,
     climb_classes,
@@ -24,10 +22,6 @@ from whence.errors import ParameterError
 from whence.graph import Knowledge
 from whence.graph.orientation import cpdag_of_dag
 from whence.registry import Card, Paper, register
-from whence.scores import LocalScore
-
-# Parents that a column may grow at first; where one reaches them without a limit being given, the limit doubles.
-_FIRST_LIMIT = 30
 
 CARD = Card(
     name="boss",
@@ -133,7 +127,7 @@ class BOSS:
         limit = p if self.most_parents is None else max(self.most_parents, int(found.required.sum(axis=0).max()))
         rng = np.random.default_rng(self.random_state)
         wishes = [start_order(found.score), *(rng.permutation(p) for _ in range(self.restarts))]
-        attempts = [_search_from(found, before, order_within(before, wish), limit) for wish in wishes]
+        attempts = [search_from(improve_order, found, before, order_within(before, wish), limit) for wish in wishes]
         best = max(attempts, key=lambda attempt: found.score.total(attempt.adjacency))
         marks = cpdag_of_dag(best.adjacency)
         climb_classes(found, marks, known=bool(self.knowledge), most_parents=limit)
@@ -153,19 +147,3 @@ class BOSS:
             details={"moves": best.moves, "tree_nodes": best.nodes, "sweeps": best.sweeps},
             warnings=[f"Some columns reached the limit of {limit} parents: others may be missing."] if cut else [],
         )
-
-
-def _search_from(found: ScoreInput, before: NDArray[np.bool_], order: NDArray[np.int64], limit: int) -> BestOrder:
-    """Search from one order, with room for few parents first: most columns need no more."""
-    width = min(max(_FIRST_LIMIT, int(found.required.sum(axis=0).max())), limit)
-    while True:
-        best = improve_order(found.score, found.required, found.forbidden, width, before, order.copy())
-        if not best.cut or width >= limit:
-            return best
-        width = min(2 * width, limit)
-
-
-def start_order(score: LocalScore) -> NDArray[np.int64]:
-    """Return the columns, those that others say least about first, so that names do not decide the search."""
-    tied = [np.sort(np.maximum(score.gains(node, []), 0.0)).sum() for node in range(score.n_columns)]
-    return np.argsort(tied, kind="stable")
