@@ -129,7 +129,7 @@ def move_column(gains_of, losses_of, score, trees, forms, before, order, column,
 
     ``moved[0]`` counts the columns that changed place.
     """
-    scores = trees[4]
+    nodes, grown, scores = trees[0], trees[2], trees[4]
     n, p = score[6], len(order)
     rest = np.empty(p - 1, np.int64)
     place, k = 0, 0
@@ -147,6 +147,7 @@ def move_column(gains_of, losses_of, score, trees, forms, before, order, column,
             highest = p - 2 - position
     # Score of the columns after a place, with the moved column before them.
     after = np.zeros(p)
+    with_it = np.empty(p, np.int64)
     prefix = np.ones(p, np.bool_)
     for position in range(p - 2, -1, -1):
         other = rest[position]
@@ -156,6 +157,7 @@ def move_column(gains_of, losses_of, score, trees, forms, before, order, column,
         node = walk(gains_of, losses_of, score, trees, forms, other, prefix)
         if node < 0:
             return False
+        with_it[position] = node
         after[position] = after[position + 1] + scores[node]
     prefix[:] = False
     for position in range(lowest):
@@ -173,7 +175,11 @@ def move_column(gains_of, losses_of, score, trees, forms, before, order, column,
             stay = total
         if position < highest:
             other = rest[position]
-            node = walk(gains_of, losses_of, score, trees, forms, other, prefix)
+            node = with_it[position]  # a walk that did not take the moved column ends there without it as well
+            for k in range(nodes[node, _GROWN]):
+                if grown[node, k] == column:
+                    node = walk(gains_of, losses_of, score, trees, forms, other, prefix)
+                    break
             if node < 0:
                 return False
             ahead += scores[node]
