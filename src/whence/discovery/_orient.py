@@ -16,7 +16,7 @@ from whence.discovery._scan import Booleans, Integers, Neighbours, Scanner
 from whence.discovery._skeleton import Skeleton
 from whence.errors import GraphError
 from whence.graph import Mark
-from whence.graph.orientation import Marks, cpdag_of_dag, extension, meek, topological_order
+from whence.graph.orientation import Marks, cpdag_of_dag, extension, is_acyclic, meek
 from whence.graph.validation import find_cycle
 from whence.kernels import Kernels
 
@@ -179,17 +179,13 @@ def unshielded(adjacency: Booleans) -> tuple[Integers, Neighbours]:
     """Return the pairs that are not joined but share a neighbour, shape (k, 2), and for each those neighbours."""
     near = Neighbours.of(adjacency)
     p = len(adjacency)
-    keys, mids = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for mid in range(p):
-        nodes = near[mid]
-        if len(nodes) < 2:
-            continue
-        i, j = np.triu_indices(len(nodes), k=1)
-        a, c = nodes[i], nodes[j]
-        apart = ~adjacency[a, c]
-        keys.append(a[apart] * p + c[apart])
-        mids.append(np.full(int(apart.sum()), mid, np.int64))
-    key, mid_nodes = np.concatenate(keys), np.concatenate(mids)
+    mids = np.repeat(np.arange(p), np.diff(near.start))
+    later = near.start[mids + 1] - np.arange(len(mids)) - 1  # how many neighbours of the same node follow in its list
+    first = np.repeat(np.arange(len(mids)), later)
+    second = first + 1 + np.arange(len(first)) - np.repeat(np.cumsum(later) - later, later)
+    a, c = near.nodes[first], near.nodes[second]
+    apart = ~adjacency[a, c]
+    key, mid_nodes = a[apart] * p + c[apart], mids[first[apart]]
     order = np.argsort(key, kind="stable")
     found, counts = np.unique(key, return_counts=True)
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
@@ -205,7 +201,7 @@ def break_cycles(skeleton: Skeleton, required: Booleans, forbidden: Booleans) ->
     removed = []
     while True:
         known = adjacency & forbidden.T & ~forbidden
-        if topological_order(known) is not None:
+        if is_acyclic(known):
             break
         cycle = [int(node) for node in find_cycle(tuple(map(str, range(len(known)))), known)]
         open_edges = [(a, b) for a, b in pairwise(cycle) if not required[a, b]]

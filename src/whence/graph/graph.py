@@ -221,7 +221,7 @@ class Graph:
 
     def is_acyclic(self) -> bool:
         """Return whether no directed path leads back to its start."""
-        return orientation.topological_order(self._directed()) is not None
+        return orientation.is_acyclic(self._directed())
 
     def topological_order(self) -> tuple[str, ...]:
         """Return the nodes so that every directed edge points forward."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from whence.errors import GraphError, quote_names, suggest
 from whence.graph.marks import Edge, Mark, as_edge
-from whence.graph.orientation import topological_order
+from whence.graph.orientation import is_acyclic
 from whence.graph.scanner import unquote
 from whence.graph.validation import find_cycle
 
@@ -244,7 +244,7 @@ class Knowledge:
         required = np.zeros((len(names), len(names)), dtype=bool)
         for cause, effect in self.required:
             required[index[cause], index[effect]] = True
-        if names and topological_order(required) is None:
+        if not is_acyclic(required):
             cycle = " -> ".join(find_cycle(names, required))
             raise GraphError("E253", f"the required edges are cyclic: {cycle}.", "Drop one of them.")
         _, forbidden = self.for_names(names)

@@ -81,6 +81,18 @@ def marks_of_dag(adjacency: NDArray[np.bool_]) -> Marks:
     return np.ascontiguousarray(marks)
 
 
+def is_acyclic(adjacency: NDArray[np.bool_]) -> bool:
+    """Return whether there is no directed cycle."""
+    arrows = np.asarray(adjacency, dtype=bool)
+    waiting = arrows.sum(axis=0)
+    left = len(arrows)
+    while (ready := np.flatnonzero(waiting == 0)).size:
+        waiting -= arrows[ready].sum(axis=0)
+        waiting[ready] = -1
+        left -= ready.size
+    return left == 0
+
+
 def topological_order(adjacency: NDArray[np.bool_]) -> list[int] | None:
     """Return the nodes with parents first, or None if there is a directed cycle."""
     arrows = np.asarray(adjacency, dtype=bool)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from whence.errors import GraphError, ParameterError, quote_names
 from whence.graph.marks import Mark, connector
-from whence.graph.orientation import topological_order
+from whence.graph.orientation import is_acyclic
 
 _DIRECTED = frozenset({(Mark.TAIL, Mark.ARROW), (Mark.ARROW, Mark.TAIL)})
 _UNDIRECTED = frozenset({(Mark.TAIL, Mark.TAIL)})
@@ -90,7 +90,7 @@ def _check_bows(names: tuple[str, ...], marks: NDArray[np.int8], kind: str, bows
 
 def _check_acyclic(names: tuple[str, ...], marks: NDArray[np.int8], kind: str) -> None:
     arrows = (marks == Mark.ARROW) & (marks.T == Mark.TAIL)
-    if topological_order(arrows) is None:
+    if not is_acyclic(arrows):
         raise GraphError(
             "E205",
             f"the graph has a directed cycle: {' -> '.join(find_cycle(names, arrows))}.",
