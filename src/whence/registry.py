@@ -75,7 +75,8 @@ class Card:
     output : str
         What comes back: ``"CPDAG"``, ``"DAG"``, ``"effect"``, ``"p-value"``.
     missing : str
-        What it does with missing values: ``complete-rows``, ``pairwise``, ``refuses``, ``not-applicable``.
+        What it does with missing values: ``complete-rows``, ``pairwise``, ``test-wise``, ``refuses``,
+        ``not-applicable``.
     knowledge : frozenset of str
         Forms of background knowledge it respects: ``required, forbidden, tiers, roots, leaves``.
     moments_only : bool
@@ -83,7 +84,7 @@ class Card:
     paper : Paper or None
         The source.
     number : int or None
-        For a system, its number in the catalogue of published systems.
+        For a system whose acceptance list holds whole, its number in the catalogue of published systems.
     """
 
     name: str

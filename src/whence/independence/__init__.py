@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 from whence.independence.contingency import ChiSquare, GSquare
+from whence.independence.deletion import TestwiseDeletion
 from whence.independence.fisher_z import FisherZ
+from whence.independence.kernel import KCI
+from whence.independence.nearest_neighbours import CMIknn
 from whence.independence.oracle import Oracle
+from whence.independence.random_features import RCIT, RCoT
 from whence.independence.result import IndependenceTest, TestResult
 
-__all__ = ["ChiSquare", "FisherZ", "GSquare", "IndependenceTest", "Oracle", "TestResult"]
+__all__ = [
+    "KCI",
+    "RCIT",
+    "CMIknn",
+    "ChiSquare",
+    "FisherZ",
+    "GSquare",
+    "IndependenceTest",
+    "Oracle",
+    "RCoT",
+    "TestResult",
+    "TestwiseDeletion",
+]
