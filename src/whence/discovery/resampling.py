@@ -92,6 +92,13 @@ def bootstrap(
     """
     if draws < 1:
         raise ParameterError("E313", f"{draws} bootstrap draws were asked for.", "Give 1 or more.")
+    unit = getattr(search, "unit", "row")
+    if unit != "row":
+        raise ParameterError(
+            "E313",
+            f"the search compares rows of one {unit} with each other; the bootstrap draws rows one by one.",
+            "Read the p-values in the result's evidence instead.",
+        )
     dataset = as_dataset(data)
     source = _Source(dataset)
     length = _block_length(dataset, block_length)

@@ -11,6 +11,16 @@ from whence.data.simulate.dags import causal_order, node_names, random_dag
 from whence.data.simulate.damage import add_measurement_error, hide_variables, lose_cells
 from whence.data.simulate.discrete import discrete_scm, mixed_scm
 from whence.data.simulate.domains import domains_scm
+from whence.data.simulate.expression import (
+    Constant,
+    Logistic,
+    MichaelisMenten,
+    Probit,
+    Truncation,
+    drop_out,
+    expression_scm,
+)
+from whence.data.simulate.groups import exchangeable_scm
 from whence.data.simulate.linear import linear_scm
 from whence.data.simulate.noise import NOISES, draw_noise
 from whence.data.simulate.nonlinear import nonlinear_scm
@@ -21,14 +31,22 @@ from whence.data.simulate.treatments import TreatmentSimulation, treatment_outco
 
 __all__ = [
     "NOISES",
+    "Constant",
+    "Logistic",
+    "MichaelisMenten",
+    "Probit",
     "SeriesSimulation",
     "Simulation",
     "TreatmentSimulation",
+    "Truncation",
     "add_measurement_error",
     "causal_order",
     "discrete_scm",
     "domains_scm",
     "draw_noise",
+    "drop_out",
+    "exchangeable_scm",
+    "expression_scm",
     "hide_variables",
     "linear_scm",
     "lose_cells",
