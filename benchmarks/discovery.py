@@ -53,7 +53,7 @@ def main() -> None:
         print(json.dumps(first_call(options.first_call)))
         return
     target = RESULTS if options.out is None else options.out
-    found: dict[str, Any] = {**provenance(options.limit), "rows": [], "agreement": [], "cold_start": [], "accuracy": []}
+    found: dict[str, Any] = {**provenance(options.limit), **others(target, options.method)}
     for method in dict.fromkeys(cell.method for cell in CELLS):
         if options.method not in (None, method):
             continue
@@ -69,10 +69,17 @@ def main() -> None:
                 write_json(target, found)  # an hour's work is not lost to its last minute
 
 
+def others(path: Path, method: str | None) -> dict[str, list[dict[str, Any]]]:
+    """Return what the file holds of other methods than the one that is measured anew; nothing if all are."""
+    held = json.loads(path.read_text()) if method is not None and path.exists() else {}
+    parts = ("rows", "agreement", "cold_start", "accuracy")
+    return {part: [row for row in held.get(part, []) if row["method"] != method] for part in parts}
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--limit", type=float, default=60.0, help="seconds on the clock per run")
-    parser.add_argument("--method", help="only this method")
+    parser.add_argument("--method", help="only this method, the figures of others being kept")
     parser.add_argument("--largest", type=int, default=10**6, help="only up to this many columns")
     parser.add_argument("--out", type=Path, help="another file for the results")
     parser.add_argument("--run", help=argparse.SUPPRESS)

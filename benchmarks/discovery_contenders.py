@@ -1,11 +1,13 @@
 """Who runs in `benchmarks.discovery`: one function per method and library, from values (n, p) to marks (p, p).
 
 To add a contender write ``def method_library(values) -> marks`` below and enter it in `CONTENDERS`; to add a cell enter
-it in `CELLS`. ``marks[i, j]`` is the mark at j's end: 1 tail, 2 arrowhead, 0 no edge, as in `whence.graph`.
+it in `CELLS`. ``marks[i, j]`` is the mark at j's end: 1 tail, 2 arrowhead, 3 circle, 0 no edge, as in `whence.graph`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +41,7 @@ class Cell:
     degree: float = 2.0
     kind: str = "erdos-renyi"
     noise: str = "gaussian"
+    hidden: float = 0.0  # share of the columns drawn that are left out of the table
 
     def sample(self, p: int, seed: int | None = None) -> Values:
         """Draw a table with p columns, codes for a network."""
@@ -48,10 +51,12 @@ class Cell:
             _, first = np.unique(codes, axis=1, return_index=True)  # among few rows some columns may be the same
             kept = [k for k in sorted(first) if len(np.unique(codes[:, k])) > 1]
             return codes[:, kept].astype(np.float64)
-        structure = simulate.random_dag(p, degree=self.degree, kind=self.kind, random_state=seed)  # type: ignore[arg-type]
-        return simulate.linear_scm(
+        drawn = round(p / (1 - self.hidden))
+        structure = simulate.random_dag(drawn, degree=self.degree, kind=self.kind, random_state=seed)  # type: ignore[arg-type]
+        values = simulate.linear_scm(
             structure, self.rows, weights=(0.3, 0.9), noise=self.noise, noise_scale=(0.7, 1.3), random_state=seed
         ).values
+        return values if drawn == p else values[:, np.sort(np.random.default_rng(seed).choice(drawn, p, replace=False))]
 
 
 def as_categories(codes: NDArray[np.float64]) -> Dataset:
@@ -139,6 +144,52 @@ def boss_causal_learn(values: Values) -> Marks:
     return from_causal_learn(boss(values, parameters={"lambda_value": 0.5}, verbose=False).graph)
 
 
+def grasp_whence(values: Values) -> Marks:
+    from whence.discovery import GRaSP
+
+    return GRaSP(per_edge=0).fit(values).graph.marks
+
+
+def grasp_default(values: Values) -> Marks:
+    from whence.discovery import GRaSP
+
+    return GRaSP().fit(values).graph.marks
+
+
+def grasp_causal_learn(values: Values) -> Marks:
+    from causallearn.search.PermutationBased.GRaSP import grasp
+
+    random.seed(0)  # it shuffles with the global generator
+    return from_causal_learn(grasp(values, parameters={"lambda_value": 0.5}, verbose=False).graph)
+
+
+def fci_whence(values: Values) -> Marks:
+    from whence.discovery import FCI
+
+    # The peer directs by single separating sets and always allows for selection; it is compared without the step over
+    # possible d-separating sets, which it takes on fewer columns than are defined to belong to them.
+    return FCI(alpha=ALPHA, collider="sepset", max_possible_d_sep=0, selection=True).fit(values).graph.marks
+
+
+def fci_default(values: Values) -> Marks:
+    from whence.discovery import FCI
+
+    return FCI().fit(values).graph.marks
+
+
+def rfci_default(values: Values) -> Marks:
+    from whence.discovery import RFCI
+
+    return RFCI().fit(values).graph.marks
+
+
+def fci_causal_learn(values: Values) -> Marks:
+    from causallearn.search.ConstraintBased.FCI import fci
+
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints edges
+        return from_causal_learn(fci(values, "fisherz", ALPHA, show_progress=False)[0].graph)
+
+
 def lingam_whence(values: Values) -> Marks:
     from whence.discovery import DirectLiNGAM
 
@@ -159,8 +210,8 @@ def from_order(order: list[int]) -> Marks:
 
 
 def from_causal_learn(matrix: NDArray[np.int64]) -> Marks:
-    """Translate causal-learn's matrix: ``[i, j] == 1`` is an arrowhead at i, -1 a tail at i."""
-    return np.where(matrix.T == 1, 2, np.where(matrix.T == -1, 1, 0)).astype(np.int8)
+    """Translate causal-learn's matrix: ``[i, j]`` is 1 for an arrowhead at i, -1 for a tail, 2 for a circle."""
+    return np.select([matrix.T == 1, matrix.T == -1, matrix.T == 2], [2, 1, 3], 0).astype(np.int8)
 
 
 def from_antecedent(result: object, p: int) -> Marks:
@@ -191,6 +242,13 @@ CONTENDERS: dict[tuple[str, str], Contender] = {
     ("boss", "whence"): boss_whence,
     ("boss", DEFAULT): boss_default,
     ("boss", "causal-learn"): boss_causal_learn,
+    ("fci", "whence"): fci_whence,
+    ("fci", DEFAULT): fci_default,
+    ("fci", "whence, RFCI"): rfci_default,
+    ("fci", "causal-learn"): fci_causal_learn,
+    ("grasp", "whence"): grasp_whence,
+    ("grasp", DEFAULT): grasp_default,
+    ("grasp", "causal-learn"): grasp_causal_learn,
     ("direct-lingam", "whence"): lingam_whence,
     ("direct-lingam", "lingam"): lingam_lingam,
 }
@@ -207,5 +265,8 @@ CELLS = (
     Cell("ges", "er4", (20, 50, 100, 200), degree=4.0),
     Cell("boss", "er2", SIZES),
     Cell("boss", "er4", (20, 50, 100, 200), degree=4.0),
+    Cell("grasp", "er2", SIZES),
+    Cell("grasp", "er4", (20, 50, 100, 200), degree=4.0),
+    Cell("fci", "er2, 10 % hidden", (20, 50, 100, 200), hidden=0.1),
     Cell("direct-lingam", "laplace", (20, 50, 100, 200), noise="laplace"),
 )

@@ -96,7 +96,7 @@ def test_the_catalogue_counts_what_works_from_the_cards():
     listed = catalogue()
     assert [system.number for system in listed] == list(range(1, 54))
     assert len({system.slug for system in listed}) == 53
-    working = {card.number for card in methods("system")}
+    working = {card.number for card in methods("system")} - {None}  # without a number: short of its acceptance
     assert {system.number for system in listed if system.state == "works"} == working
 
 

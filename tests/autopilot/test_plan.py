@@ -58,4 +58,12 @@ def test_a_search_that_cannot_respect_the_knowledge_is_refused(data):
     made = plan(data, knowledge=known)
     cards = {card.name: card for card in wh.methods("search")}
     for candidate in made.candidates:
-        assert (candidate.refused is not None) == ("tiers" not in cards[candidate.method].knowledge)
+        card = cards[candidate.method]
+        assert (candidate.refused is not None) == ("tiers" not in card.knowledge or card.output == "PAG")
+
+
+def test_of_searches_that_score_alike_the_default_is_taken(data):
+    made = plan(data)
+    scores = {candidate.method: candidate.score for candidate in made.candidates}
+    assert abs(scores["boss"] - scores["grasp"]) < 0.01
+    assert made.chosen.method == "boss"

@@ -30,7 +30,7 @@ def assumptions(study: StudyLike) -> tuple[str, ...]:
 
 
 def _spared(study: StudyLike) -> frozenset[str]:
-    """Return what a search need not assume with the score or test that it used: on levels, no line and no bell curve."""
+    """Return what a search need not assume with the score or test it used: on levels, no line and no bell curve."""
     used = [study.discovery.parameters.get(part) for part in ("score", "test")]
     parts = (*methods("score"), *methods("test"))
     discrete = any(part.name in used and "discrete" in part.assumes for part in parts)
