@@ -300,7 +300,7 @@ def test_discrete_columns_are_searched_by_counts():
     ("settings", "wrong"),
     [
         ({"alpha": 0}, "alpha is 0"),
-        ({"test": "kci"}, "'kci'"),
+        ({"test": "z"}, "'z'"),
         ({"max_depth": -1}, "-1"),
         ({"collider": "x"}, "'x'"),
         ({"max_possible_d_sep": -1}, "max_possible_d_sep is -1"),

@@ -200,7 +200,12 @@ def test_a_hub_with_many_neighbours_is_searched_in_part_with_a_warning():
 
 @pytest.mark.parametrize(
     ("settings", "wrong"),
-    [({"alpha": 0}, "alpha is 0"), ({"test": "kci"}, "'kci'"), ({"max_depth": -1}, "-1"), ({"collider": "x"}, "'x'")],
+    [
+        ({"alpha": 0}, "alpha is 0"),
+        ({"test": "z"}, "'z'"),
+        ({"max_depth": -1}, "-1"),
+        ({"collider": "x"}, "'x'"),
+    ],
 )
 def test_bad_settings_are_refused(settings, wrong):
     with pytest.raises(ParameterError, match=wrong):
@@ -212,3 +217,19 @@ def test_categories_beside_numbers_are_refused_by_name():
     data = {"town": ["Ulm", "Bern", "Linz"] * 30, "age": rng.normal(size=90), "dose": rng.normal(size=90)}
     with pytest.raises(DataError, match=r"categories \('town'\) with numbers \('age', 'dose'\)"):
         PC().fit(data)
+
+
+def test_a_test_of_any_form_searches_categories_beside_numbers():
+    rng = np.random.default_rng(0)
+    site = rng.choice(["north", "south", "west"], 600)
+    dose = np.select([site == "north", site == "south"], [-1.5, 0.0], 1.5) + rng.normal(size=600)
+    cure = dose**2 + rng.normal(size=600)
+    table = {"site": site, "dose": dose, "cure": np.where(np.arange(600) < 5, np.nan, cure)}
+    found = PC(test="rcot").fit(table)
+    assert {frozenset((edge.source, edge.target)) for edge in found.graph.edges()} == {
+        frozenset(("site", "dose")),
+        frozenset(("dose", "cure")),
+    }
+    assert found.parameters["test"] == "rcot"
+    assert found.rows_used == 595
+    assert "5 of 600 rows" in found.warnings[0]

@@ -139,8 +139,9 @@ def is_discrete(data: Dataset) -> bool:
         raise DataError(
             "E304",
             f"the table mixes categories ({quote_names(categories, 4)}) with numbers ({quote_names(numbers, 4)}); "
-            "no test here takes both.",
-            "Select columns of one sort with data.select([...]), bin the numbers, or give categories as 0/1 columns.",
+            "correlations and counts do not take both.",
+            "Select columns of one sort with data.select([...]), bin the numbers, give categories as 0/1 columns, or "
+            "take a test of both: PC(test='rcot').",
         )
     return not numbers
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -26,9 +26,10 @@ from whence.discovery.result import DiscoveryResult, EdgeEvidence
 from whence.errors import ParameterError, quote_names
 from whence.graph import Graph, Knowledge
 from whence.independence import ChiSquare, FisherZ, GSquare, IndependenceTest
-from whence.registry import Card, Paper, register
+from whence.registry import Card, Paper, lookup, register
 
-TestName = Literal["auto", "fisher-z", "chi-square", "g-square"]
+TestName = Literal["auto", "fisher-z", "chi-square", "g-square", "rcot", "rcit", "kci", "cmi-knn"]
+_OF_ANY_FORM = ("rcot", "rcit", "kci", "cmi-knn")
 # A column with up to 15 neighbours is searched in full; one with more up to the first size with more sets than this.
 MOST_SETS = 10_000.0
 
@@ -79,7 +80,9 @@ class PC:
         `default_alpha`.
     test : str or IndependenceTest
         ``"fisher-z"``, ``"chi-square"``, ``"g-square"``; ``"auto"`` takes Fisher's z for numeric and G2 for discrete
-        columns. Or any object with ``names`` and ``test(x, y, given)``, such as an `Oracle`.
+        columns. ``"rcot"``, ``"rcit"``, ``"kci"`` and ``"cmi-knn"`` see relations of any form and take numbers and
+        categories in one table, for more time. Or any object with ``names`` and ``test(x, y, given)``, such as an
+        `Oracle`.
     max_depth : int, optional
         Columns that are conditioned on at most. By default there is no limit, but a column with more than 15 neighbours
         is tried only up to the first size with more than 10,000 sets.
@@ -116,11 +119,9 @@ class PC:
     ) -> None:
         if alpha is not None and not 0 < alpha < 1:
             raise ParameterError("E311", f"the level alpha is {alpha}.", "Give a number between 0 and 1.")
-        if isinstance(test, str) and test not in ("auto", "fisher-z", "chi-square", "g-square"):
+        if isinstance(test, str) and test not in get_args(TestName):
             raise ParameterError(
-                "E311",
-                f"there is no test {test!r}.",
-                "Choose auto, fisher-z, chi-square or g-square, or pass a test object.",
+                "E311", f"there is no test {test!r}.", f"Choose {', '.join(get_args(TestName))}, or pass a test object."
             )
         if max_depth is not None and max_depth < 0:
             raise ParameterError("E311", f"max_depth is {max_depth}.", "Give 0 or more, or None for no limit.")
@@ -193,6 +194,11 @@ class PC:
         dataset = open_table(data, self.card)
         # Sorted by name, so that not even rounding or ties depend on the order of the columns.
         ordered = dataset.select(sorted(dataset.names))
+        if self.test in _OF_ANY_FORM:
+            any_form = lookup("test", self.test)(ordered)
+            left_out = dataset.n_rows - any_form.rows_used
+            said = (f"{left_out:,} of {dataset.n_rows:,} rows have a missing value and were left out.",)
+            return _Setup(any_form, dataset.names, self.test, "given", said if left_out else (), dataset.library)
         discrete = is_discrete(ordered) if self.test == "auto" else self.test != "fisher-z"
         test, warnings = self._discrete_test(ordered) if discrete else _gaussian_test(ordered)
         rule = "given" if self.test != "auto" else f"all columns are {'discrete' if discrete else 'numeric'}"
