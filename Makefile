@@ -15,7 +15,7 @@ test: check
 	$(BIN)/pytest -n auto --dist loadscope
 
 test-all: check $(VENV)/.peers
-	$(BIN)/pytest -n auto --dist loadscope -m ""
+	WHENCE_EXAMPLES=explore $(BIN)/pytest -n auto --dist loadscope -m ""
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
