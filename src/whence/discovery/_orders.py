@@ -146,29 +146,28 @@ def improve_by_tucks(
     at_once = max(1, _COLUMNS_AT_ONCE // p)
     state = (order, np.empty(p, np.int64), np.empty(p, np.int64))
     turns, steps = order.copy(), np.zeros(2, np.int64)
-    start, fresh, full = 0, True, False
+    start, reached, full = 0, -2, False
     while start >= 0:
-        if fresh:
-            while not _grasp.place_columns(*trees.arguments, *state):
-                trees.forget(larger=full)
-                full = True
-        reached = _grasp.climb_often(*trees.arguments, before, *state, turns, start, depth, at_once, steps)
-        fresh = reached == -2
-        if fresh:
+        if reached == -2 and not _grasp.place_columns(*trees.arguments, *state):
             trees.forget(larger=full)
             full = True
             continue
-        start, full = reached, False
+        reached = _grasp.climb_often(*trees.arguments, before, *state, turns, start, depth, at_once, steps)
+        if reached == -2:
+            trees.forget(larger=full)
+            full = True
+        else:
+            start, full = reached, False
     return BestOrder(_graph_of(trees, order), int(steps[1]), trees.nodes_made, int(steps[0]), trees.cut)
 
 
 def search_from(
-    improve: Callable[..., BestOrder], found: ScoreInput, before: Booleans, order: Integers, limit: int, *more: Any
+    improve: Callable[..., BestOrder], found: ScoreInput, before: Booleans, order: Integers, limit: int, **own: Any
 ) -> BestOrder:
     """Search from one order, with room for few parents first: most columns need no more."""
     width = min(max(_FIRST_LIMIT, int(found.required.sum(axis=0).max())), limit)
     while True:
-        best = improve(found.score, found.required, found.forbidden, width, before, order.copy(), *more)
+        best = improve(found.score, found.required, found.forbidden, width, before, order.copy(), **own)
         if not best.cut or width >= limit:
             return best
         width = min(2 * width, limit)

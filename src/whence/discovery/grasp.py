@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
-
-from whence.discovery._common import order_within, precedence
-from whence.discovery._orders import improve_by_tucks, search_from, start_order
-from whence.discovery._score_search import ScoreName, check_settings, climb_classes, narrow, result_of, score_input
+from whence.discovery._order_search import OrderSearch
+from whence.discovery._orders import improve_by_tucks
+from whence.discovery._score_search import ScoreName
 from whence.discovery.result import DiscoveryResult
 from whence.errors import ParameterError
 from whence.graph import Knowledge
-from whence.graph.orientation import cpdag_of_dag
 from whence.registry import Card, Paper, register
 
 CARD = Card(
@@ -33,7 +29,7 @@ CARD = Card(
 
 
 @register(CARD)
-class GRaSP:
+class GRaSP(OrderSearch):
     """Greedy relaxation of the sparsest permutation.
 
     Every column has the parents, among those before it in an order, that score best. The end of an edge is tucked in
@@ -71,8 +67,6 @@ class GRaSP:
     ('dose', 'age')
     """
 
-    card: ClassVar[Card]
-
     def __init__(
         self,
         *,
@@ -86,19 +80,19 @@ class GRaSP:
         knowledge: Knowledge | None = None,
         random_state: int = 0,
     ) -> None:
-        check_settings(score, most_parents)
-        for name, value, least in (("depth", depth, 1), ("restarts", restarts, 0)):
-            if value < least:
-                raise ParameterError("E311", f"{name} is {value}.", f"Give {least} or more.")
-        self.score: ScoreName = score
-        self.penalty = penalty
-        self.per_edge = per_edge
-        self.ess = ess
+        super().__init__(
+            score=score,
+            penalty=penalty,
+            per_edge=per_edge,
+            ess=ess,
+            restarts=restarts,
+            most_parents=most_parents,
+            knowledge=knowledge,
+            random_state=random_state,
+        )
+        if depth < 1:
+            raise ParameterError("E311", f"depth is {depth}.", "Give 1 or more.")
         self.depth = depth
-        self.restarts = restarts
-        self.most_parents = most_parents
-        self.knowledge = knowledge
-        self.random_state = random_state
 
     def fit(self, data: Any) -> DiscoveryResult:
         """Search a table.
@@ -108,42 +102,4 @@ class GRaSP:
         DataError
             For columns that a score cannot take, or too few complete rows.
         """
-        started = time.perf_counter()
-        found = score_input(
-            data,
-            self.card,
-            score=self.score,
-            penalty=self.penalty,
-            per_edge=self.per_edge,
-            ess=self.ess,
-            knowledge=self.knowledge,
-        )
-        before = precedence(found.names, self.knowledge, found.required)
-        p = len(found.names)
-        limit = p if self.most_parents is None else max(self.most_parents, int(found.required.sum(axis=0).max()))
-        rng = np.random.default_rng(self.random_state)
-        wishes = [start_order(found.score), *(rng.permutation(p) for _ in range(self.restarts))]
-        attempts = [
-            search_from(improve_by_tucks, found, before, order_within(before, wish), limit, self.depth)
-            for wish in wishes
-        ]
-        best = max(attempts, key=lambda attempt: found.score.total(attempt.adjacency))
-        marks = cpdag_of_dag(best.adjacency)
-        climb_classes(found, marks, known=bool(self.knowledge), most_parents=limit)
-        marks, narrowed = narrow(marks, found.forbidden)
-        cut = self.most_parents is not None and any(attempt.cut for attempt in attempts)
-        return result_of(
-            found,
-            marks,
-            "PDAG" if narrowed else "CPDAG",
-            self.card,
-            started,
-            parameters={
-                "depth": self.depth,
-                "restarts": self.restarts,
-                "most_parents": self.most_parents,
-                "random_state": self.random_state,
-            },
-            details={"tucks": best.moves, "tucks_tried": best.sweeps, "tree_nodes": best.nodes},
-            warnings=[f"Some columns reached the limit of {limit} parents: others may be missing."] if cut else [],
-        )
+        return self._search(data, improve_by_tucks, ("tucks", "tucks_tried"), depth=self.depth)

@@ -9,6 +9,23 @@ import numpy as np
 from whence.compile import kernel
 
 
+@kernel("float64(float64[::1], int32[::1], float64[::1])", reassociate=True)
+def centre(column, rows, centred):  # type: ignore[no-untyped-def]
+    """Write a column over rows less its mean there; return its sum of squares, exactly zero if it does not vary."""
+    origin = column[rows[0]]
+    total = 0.0
+    for r in range(len(rows)):
+        value = column[rows[r]] - origin
+        centred[r] = value
+        total += value
+    mean = total / len(rows)
+    square = 0.0
+    for r in range(len(rows)):
+        centred[r] -= mean
+        square += centred[r] * centred[r]
+    return square
+
+
 @kernel(
     "void(float64[:,::1], int32[::1], int64[::1], boolean[:,::1], float64[:,::1])",
     reassociate=True,
@@ -30,19 +47,8 @@ def fill_correlations(values, rows, members, known, correlation):  # type: ignor
                 needed = True
         if not needed:
             continue
-        column = values[members[a]]
         row = centred[a]
-        origin = column[rows[0]]
-        total = 0.0
-        for r in range(m):
-            value = column[rows[r]] - origin
-            row[r] = value
-            total += value
-        mean = total / m
-        square = 0.0
-        for r in range(m):
-            row[r] -= mean
-            square += row[r] * row[r]
+        square = centre(values[members[a]], rows, row)
         inverse[a] = 1.0 / math.sqrt(square) if square > 0.0 else 0.0
     for a in range(k):
         i = members[a]
@@ -72,19 +78,8 @@ def spread_together(values, rows, members):  # type: ignore[no-untyped-def]
     m = len(rows)
     centred = np.empty((k, m))
     for a in range(k - 1, -1, -1):  # the columns given first, each against those before it
-        column = values[members[a]]
         row = centred[a]
-        origin = column[rows[0]]
-        total = 0.0
-        for r in range(m):
-            value = column[rows[r]] - origin
-            row[r] = value
-            total += value
-        mean = total / m
-        square = 0.0
-        for r in range(m):
-            row[r] -= mean
-            square += row[r] * row[r]
+        square = centre(values[members[a]], rows, row)
         left = square
         for _ in range(2):  # once leaves rounding errors of the first order
             for b in range(k - 1, max(a, 1), -1):

@@ -30,11 +30,10 @@ def assumptions(study: StudyLike) -> tuple[str, ...]:
 
 
 def _spared(study: StudyLike) -> frozenset[str]:
-    """Return what a search need not assume with the score or test it used: on levels, no line and no bell curve."""
+    """Return what the score or test that a search used does without: on levels, a line and a bell curve."""
     used = [study.discovery.parameters.get(part) for part in ("score", "test")]
-    parts = (*methods("score"), *methods("test"))
-    discrete = any(part.name in used and "discrete" in part.assumes for part in parts)
-    return frozenset({"linear", "gaussian"}) if discrete else frozenset()
+    needed = [part.assumes for part in (*methods("score"), *methods("test")) if part.name in used]
+    return frozenset({"linear", "gaussian"}).difference(*needed) if needed else frozenset()
 
 
 def knowledge(study: StudyLike) -> tuple[str, ...]:

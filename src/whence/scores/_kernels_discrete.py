@@ -189,7 +189,6 @@ def discrete_gains(score, target, given, count, wanted, gains):  # type: ignore[
     """Write for the wanted columns by how much the discrete score of ``target`` rises if each joins the parents."""
     codes, sizes, sets, first, edge = score[2], score[3], score[4], score[5], score[8]
     rows, size = codes.shape[1], sizes[target]
-    by_rows = False
     left = np.zeros(len(sizes), np.bool_)
     for x in range(len(sizes)):
         gains[x] = -np.inf

@@ -1,0 +1,90 @@
+"""What searches over orders of the columns share: their settings, and the way from a table to the class found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from whence.discovery._common import order_within, precedence
+from whence.discovery._orders import BestOrder, search_from, start_order
+from whence.discovery._score_search import ScoreName, check_settings, climb_classes, narrow, result_of, score_input
+from whence.discovery.result import DiscoveryResult
+from whence.errors import ParameterError
+from whence.graph import Knowledge
+from whence.graph.orientation import cpdag_of_dag
+from whence.registry import Card
+
+
+class OrderSearch:
+    """A search that improves orders, keeps the best of its attempts, and polishes the class of that one's graph."""
+
+    card: ClassVar[Card]
+
+    def __init__(
+        self,
+        *,
+        score: ScoreName = "auto",
+        penalty: float = 1.0,
+        per_edge: float | None = None,
+        ess: float = 1.0,
+        restarts: int = 0,
+        most_parents: int | None = None,
+        knowledge: Knowledge | None = None,
+        random_state: int = 0,
+    ) -> None:
+        check_settings(score, most_parents)
+        if restarts < 0:
+            raise ParameterError("E311", f"restarts is {restarts}.", "Give 0 or more.")
+        self.score: ScoreName = score
+        self.penalty = penalty
+        self.per_edge = per_edge
+        self.ess = ess
+        self.restarts = restarts
+        self.most_parents = most_parents
+        self.knowledge = knowledge
+        self.random_state = random_state
+
+    def _search(
+        self, data: Any, improve: Callable[..., BestOrder], details: tuple[str, str], **own: Any
+    ) -> DiscoveryResult:
+        """Search a table with ``improve(..., **own)``; ``details`` name its changes and rounds in the result."""
+        started = time.perf_counter()
+        found = score_input(
+            data,
+            self.card,
+            score=self.score,
+            penalty=self.penalty,
+            per_edge=self.per_edge,
+            ess=self.ess,
+            knowledge=self.knowledge,
+        )
+        before = precedence(found.names, self.knowledge, found.required)
+        p = len(found.names)
+        limit = p if self.most_parents is None else max(self.most_parents, int(found.required.sum(axis=0).max()))
+        rng = np.random.default_rng(self.random_state)
+        wishes = [start_order(found.score), *(rng.permutation(p) for _ in range(self.restarts))]
+        attempts = [search_from(improve, found, before, order_within(before, wish), limit, **own) for wish in wishes]
+        best = max(attempts, key=lambda attempt: found.score.total(attempt.adjacency))
+        marks = cpdag_of_dag(best.adjacency)
+        climb_classes(found, marks, known=bool(self.knowledge), most_parents=limit)
+        marks, narrowed = narrow(marks, found.forbidden)
+        cut = self.most_parents is not None and any(attempt.cut for attempt in attempts)
+        changes, rounds = details
+        return result_of(
+            found,
+            marks,
+            "PDAG" if narrowed else "CPDAG",
+            self.card,
+            started,
+            parameters={
+                **own,
+                "restarts": self.restarts,
+                "most_parents": self.most_parents,
+                "random_state": self.random_state,
+            },
+            details={changes: best.moves, "tree_nodes": best.nodes, rounds: best.sweeps},
+            warnings=[f"Some columns reached the limit of {limit} parents: others may be missing."] if cut else [],
+        )
