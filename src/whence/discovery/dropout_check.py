@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
-from scipy.stats import rankdata
 
 from whence.data import Dataset, as_dataset
 from whence.discovery.dropouts import DropoutSearch
@@ -238,6 +237,8 @@ def _most_ratio(rate: float) -> float:
 
 
 def _normal_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    from scipy.stats import rankdata
+
     return np.asarray(ndtri((rankdata(values) - 0.5) / len(values)))
 
 

@@ -13,7 +13,7 @@ from whence.discovery._pag import PartialGraph, complete
 from whence.discovery._possible_d_sep import search_possible_d_sep
 from whence.discovery._skeleton import Skeleton
 from whence.discovery._triple_checks import Checks
-from whence.discovery.pc import PC, TestName
+from whence.discovery.pc import TestName, check_settings
 from whence.discovery.result import DiscoveryResult
 from whence.errors import ParameterError
 from whence.graph import Knowledge
@@ -126,7 +126,7 @@ class FCI:
         selection: bool = False,
         knowledge: Knowledge | None = None,
     ) -> None:
-        PC(alpha=alpha, test=test, max_depth=max_depth, collider=collider)  # refuses what PC refuses
+        check_settings(alpha, test, max_depth, collider)
         _check_least("max_possible_d_sep", max_possible_d_sep, 0)
         _check_least("max_path_length", max_path_length, _SHORTEST)
         self.alpha = alpha
@@ -226,7 +226,7 @@ class RFCI:
         selection: bool = False,
         knowledge: Knowledge | None = None,
     ) -> None:
-        PC(alpha=alpha, test=test, max_depth=max_depth)  # refuses what PC refuses
+        check_settings(alpha, test, max_depth)
         _check_least("max_path_length", max_path_length, _SHORTEST)
         self.alpha = alpha
         self.test = test

@@ -117,16 +117,7 @@ class PC:
         collider: ColliderRule = "majority",
         knowledge: Knowledge | None = None,
     ) -> None:
-        if alpha is not None and not 0 < alpha < 1:
-            raise ParameterError("E311", f"the level alpha is {alpha}.", "Give a number between 0 and 1.")
-        if isinstance(test, str) and test not in get_args(TestName):
-            raise ParameterError(
-                "E311", f"there is no test {test!r}.", f"Choose {', '.join(get_args(TestName))}, or pass a test object."
-            )
-        if max_depth is not None and max_depth < 0:
-            raise ParameterError("E311", f"max_depth is {max_depth}.", "Give 0 or more, or None for no limit.")
-        if collider not in ("majority", "sepset"):
-            raise ParameterError("E311", f"there is no collider rule {collider!r}.", "Choose majority or sepset.")
+        check_settings(alpha, test, max_depth, collider)
         self.alpha = alpha
         self.test = test
         self.max_depth = max_depth
@@ -216,6 +207,22 @@ class PC:
             return 0.5, "an oracle answers 0 or 1"
         n, p = test.rows_used, len(test.names)
         return default_alpha(n, p), f"min(0.05, 10 / n * sqrt(min(1, 10 / p))) at n = {n}, p = {p}"
+
+
+def check_settings(
+    alpha: float | None, test: TestName | IndependenceTest, max_depth: int | None, collider: ColliderRule = "majority"
+) -> None:
+    """Raise ParameterError for a level, test, depth or rule that does not exist."""
+    if alpha is not None and not 0 < alpha < 1:
+        raise ParameterError("E311", f"the level alpha is {alpha}.", "Give a number between 0 and 1.")
+    if isinstance(test, str) and test not in get_args(TestName):
+        raise ParameterError(
+            "E311", f"there is no test {test!r}.", f"Choose {', '.join(get_args(TestName))}, or pass a test object."
+        )
+    if max_depth is not None and max_depth < 0:
+        raise ParameterError("E311", f"max_depth is {max_depth}.", "Give 0 or more, or None for no limit.")
+    if collider not in ("majority", "sepset"):
+        raise ParameterError("E311", f"there is no collider rule {collider!r}.", "Choose majority or sepset.")
 
 
 def default_alpha(n: int, p: int) -> float:

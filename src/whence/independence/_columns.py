@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from whence.data import Kind, as_dataset
 from whence.errors import DataError, ParameterError
@@ -113,6 +112,8 @@ def _levels(codes: NDArray[np.int64]) -> Coordinates:
 
 
 def _numbers(values: NDArray[np.float64], scale: Scale, name: str) -> Coordinates:
+    from scipy.stats import rankdata
+
     if not np.isfinite(values).all() and scale == "standard":
         raise DataError(
             "E104", f"column {name!r} holds infinite values.", "Use scale='ranks', or leave those rows out."
