@@ -57,6 +57,7 @@ class BOSS(OrderSearch):
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> dose, age = rng.normal(size=(2, 500))
     >>> cure = dose + age + rng.normal(size=500)
