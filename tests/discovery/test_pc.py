@@ -7,7 +7,7 @@ import pytest
 
 from whence.data import Codes, Moments, read, simulate
 from whence.discovery import PC
-from whence.discovery._scan import DiscreteScanner, GaussianScanner, Neighbours, PlainScanner
+from whence.discovery._scan import DiscreteScanner, GaussianScanner, Neighbours, PlainScanner, no_mids
 from whence.errors import DataError, ParameterError
 from whence.graph import Graph
 from whence.independence import ChiSquare, FisherZ, GSquare, Oracle
@@ -52,7 +52,17 @@ def same(found, expected) -> None:
     for field in ("size", "separating", "containing"):
         np.testing.assert_array_equal(getattr(found, field), getattr(expected, field))
     assert (found.tests, found.stopped) == (expected.tests, expected.stopped)
-    assert [found.set_of(q) for q in range(len(found.size))] == [expected.set_of(q) for q in range(len(found.size))]
+    every = list(range(len(found.size)))
+    assert found.sets_of(every) == expected.sets_of(every)
+
+
+def test_a_set_of_common_neighbours_is_tried_once():
+    joined = ~np.eye(5, dtype=bool)
+    pairs = np.array([(0, 1)], dtype=np.int64)
+    found = GaussianScanner(FisherZ(read(draw(5, 200, 2.0), names=names(5))))(
+        pairs, Neighbours.of(joined), (0, 3), 0.05, np.inf, no_mids(pairs)
+    )
+    assert found.tests == 8  # the subsets of the three others
 
 
 @pytest.mark.parametrize("sizes", [(0, 0), (1, 1), (2, 2), (0, 5)])

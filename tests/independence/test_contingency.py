@@ -8,7 +8,7 @@ from scipy.stats import chi2, chi2_contingency, kstest
 
 from whence.data import read
 from whence.independence import ChiSquare, GSquare
-from whence.independence._kernels_discrete import chi_square_tail
+from whence.independence._kernels_discrete import chi_square_tail, tail_is_below
 
 BOTH = pytest.mark.parametrize(("test", "power"), [(ChiSquare, "pearson"), (GSquare, "log-likelihood")])
 
@@ -107,3 +107,24 @@ def test_tail_of_the_chi_square_distribution_equals_scipy():
     statistic = freedom * rng.uniform(0.01, 4, 2000)
     found = [chi_square_tail(s, f) for s, f in zip(statistic, freedom)]
     np.testing.assert_allclose(found, chi2.sf(statistic, freedom), rtol=1e-9, atol=1e-300)
+
+
+@BOTH
+def test_tables_of_many_cells_are_counted_alike_in_sets_and_row_by_row(test, power, monkeypatch):
+    rng = np.random.default_rng(3)
+    data = columns(rng, 700, {"a": 3, "b": 4, "s": 5, "t": 4, "u": 3})
+    in_sets = test(data, rows_per_cell=0)
+    by_row = test(data, rows_per_cell=0)
+    monkeypatch.setitem(by_row.__dict__, "tables", (*in_sets.tables[:3], np.full(5, -1), *in_sets.tables[4:]))
+    for given in ([], ["s"], ["s", "t"], ["u", "s", "t"]):  # the last two have 240 and 720 cells
+        one, other = in_sets("a", "b", given), by_row("a", "b", given)
+        assert one.statistic == pytest.approx(other.statistic, rel=1e-12)
+        assert (one.degrees_of_freedom, one.p_value) == (other.degrees_of_freedom, pytest.approx(other.p_value))
+
+
+def test_the_bound_of_the_tail_is_never_below_it():
+    rng = np.random.default_rng(1)
+    for freedom, level in zip(rng.integers(1, 200, 500).astype(float), 10 ** rng.uniform(-12, -0.1, 500)):
+        at = chi2.isf(level, freedom)
+        assert not tail_is_below(at * 0.999, freedom, level)
+        assert tail_is_below(at * 3 + 60, freedom, level)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+# Whole numbers within such a distance are looked up by position.
+_CLOSE = 65_536
+
+
 class MemoryTable:
     """A table in memory. Columns become float or code arrays on first use and are kept, read-only."""
 
@@ -65,7 +69,7 @@ class MemoryTable:
         chunked = self.table.column(column.name)
         numbers = pa.types.is_floating(chunked.type) or pa.types.is_integer(chunked.type)
         if numbers and column.kind is not Kind.BINARY:
-            values = np.array(chunked.to_numpy(zero_copy_only=False), dtype=np.float64)
+            values = np.asarray(chunked.to_numpy(zero_copy_only=False), dtype=np.float64)
         else:
             codes, levels = self.coded(column)
             values = np.array([*level_numbers(column.kind, levels), np.nan])[codes]
@@ -79,17 +83,8 @@ class MemoryTable:
             levels = (
                 column.levels if column.levels is not None else tuple(sorted_levels(self.table.column(column.name)))
             )
-            place = {level: k for k, level in enumerate(levels)}
-            encoded = self.table.column(column.name).combine_chunks().dictionary_encode()
-            chunks = encoded.chunks if hasattr(encoded, "chunks") else [encoded]
-            parts = []
-            for chunk in chunks:
-                lookup = np.array(
-                    [place.get(plain(v), -1) for v in chunk.dictionary.to_pylist()] + [-1], dtype=np.int32
-                )
-                raw = chunk.indices.fill_null(len(lookup) - 1).to_numpy(zero_copy_only=False)
-                parts.append(lookup[raw])
-            codes = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
+            codes = _integer_codes(self.table.column(column.name), levels)
+            codes = _looked_up(self.table.column(column.name), levels) if codes is None else codes
             codes.flags.writeable = False
             self._codes[key] = (codes, levels)
         return self._codes[key]
@@ -135,6 +130,34 @@ class MemoryTable:
         cells = np.ravel_multi_index(tuple(complete.T), shape) if shape else np.zeros(len(complete), dtype=int)
         table = np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape)
         return Counts(coded.names, coded.levels, table.astype(np.int64), len(complete))
+
+
+def _integer_codes(column: pa.ChunkedArray, levels: tuple[Any, ...]) -> NDArray[np.int32] | None:
+    """Return the place of each of a column's whole numbers among levels that lie close together, else None."""
+    import pyarrow as pa
+
+    plain_integers = pa.types.is_integer(column.type) and not column.null_count and levels
+    if not plain_integers or not all(isinstance(level, int) for level in levels):
+        return None
+    low, high = min(levels), max(levels)
+    values = column.to_numpy()
+    if high - low > _CLOSE or values.min(initial=low) < low or values.max(initial=high) > high:
+        return None
+    place = np.full(high - low + 1, -1, dtype=np.int32)
+    place[np.array(levels) - low] = np.arange(len(levels), dtype=np.int32)
+    return place[values - low]
+
+
+def _looked_up(column: pa.ChunkedArray, levels: tuple[Any, ...]) -> NDArray[np.int32]:
+    """Return the place of each value among the levels; -1 where it is missing or none of them."""
+    place = {level: k for k, level in enumerate(levels)}
+    encoded = column.combine_chunks().dictionary_encode()
+    parts = []
+    for chunk in encoded.chunks if hasattr(encoded, "chunks") else [encoded]:
+        codes = np.array([place.get(plain(v), -1) for v in chunk.dictionary.to_pylist()] + [-1], dtype=np.int32)
+        indices = chunk.indices.fill_null(len(codes) - 1) if chunk.null_count else chunk.indices
+        parts.append(codes[indices.to_numpy(zero_copy_only=False)])
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
 
 
 def sorted_levels(column: pa.ChunkedArray) -> list[Any]:

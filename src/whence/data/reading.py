@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 # A column of text is shown as numbers with stray text if at least this share of its values are numbers.
 _MOSTLY_NUMBERS = 0.5
 SHOWN = 3
+# Sorting is quicker than hashing until a column no longer fits in the cache.
 _SORTED_UP_TO = 50_000
+_SORTED_AT_ONCE = 2**17
 
 
 def read(
@@ -94,8 +96,8 @@ def read(
     check_keys(kinds or {}, table.column_names, "kinds")
     check_keys(units or {}, table.column_names, "units")
     columns = [
-        column_of(name, table.column(name), kind=(kinds or {}).get(name), unit=(units or {}).get(name))
-        for name in table.column_names
+        _described(name, column, facts, (kinds or {}).get(name), (units or {}).get(name))
+        for name, column, facts in zip(table.column_names, table.columns, _facts_of(table))
     ]
     return Dataset(
         MemoryTable(table),
@@ -121,7 +123,10 @@ def column_of(name: str, values: pa.ChunkedArray, *, kind: Kind | str | None = N
     DataError
         For infinite values, numbers with stray text among them, or an override that the values do not allow.
     """
-    facts = _facts(name, values)
+    return _described(name, values, _facts(name, values), kind, unit)
+
+
+def _described(name: str, values: pa.ChunkedArray, facts: Facts, kind: Kind | str | None, unit: str | None) -> Column:
     absent = len(values) - facts.rows
     if kind is None:
         chosen, reason = infer_kind(name, facts)
@@ -163,13 +168,45 @@ def check_names(names: Sequence[str], label: str) -> None:
         raise DataError("E102", f"column {position} of {label} has no name.", "Give every column a name.")
 
 
+def _facts_of(table: pa.Table) -> list[Facts]:
+    """Describe all columns; short ones of floats many at a time."""
+    import pyarrow as pa
+
+    short = table.num_rows <= _SORTED_UP_TO
+    names = [field.name for field in table.schema if short and pa.types.is_floating(field.type)]
+    at_once = max(_SORTED_AT_ONCE // max(table.num_rows, 1), 1)
+    found: dict[str, Facts] = {}
+    for start in range(0, len(names), at_once):
+        found.update(_float_facts(table, names[start : start + at_once]))
+    return [found[name] if name in found else _facts(name, table.column(name)) for name in table.column_names]
+
+
+def _float_facts(table: pa.Table, names: Sequence[str]) -> dict[str, Facts]:
+    """Describe columns of floats by sorting them side by side; NaN comes last."""
+    values = np.array([table.column(name).to_numpy() for name in names], dtype=np.float64)
+    values.sort(axis=1)
+    absent = np.isnan(values).sum(axis=1)
+    last = values[np.arange(len(names)), values.shape[1] - 1 - absent]
+    for k in np.flatnonzero(np.isinf(values[:, 0]) | np.isinf(last)):
+        _check_finite(names[k], table.column(names[k]))
+    whole = ((np.floor(values) == values) | np.isnan(values)).all(axis=1)
+    distinct = 1 + np.count_nonzero(values[:, 1:] != values[:, :-1], axis=1) - absent  # NaN differs from itself
+    listed = zip(names, whole.tolist(), (values.shape[1] - absent).tolist(), distinct.tolist(), values[:, 0].tolist())
+    return {
+        name: Facts("integer" if is_whole else "float", rows, count, is_whole, smallest)
+        if rows
+        else Facts("float", 0, 0)
+        for name, is_whole, rows, count, smallest in listed
+    }
+
+
 def _facts(name: str, values: pa.ChunkedArray) -> Facts:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     kind = values.type
     if pa.types.is_floating(kind):
-        return _float_facts(name, values)
+        return _long_float_facts(name, values)
     present = len(values) - values.null_count
     plain = values.cast(kind.value_type) if pa.types.is_dictionary(kind) else values
     plain = plain.cast(pa.string()) if pa.types.is_null(kind) else plain
@@ -186,26 +223,18 @@ def _facts(name: str, values: pa.ChunkedArray) -> Facts:
     return Facts("text", present, distinct, sample=sample)
 
 
-def _float_facts(name: str, values: pa.ChunkedArray) -> Facts:
-    """Describe a column of floats by NumPy: on short columns a call of Arrow's costs more than the work."""
+def _long_float_facts(name: str, values: pa.ChunkedArray) -> Facts:
     import pyarrow.compute as pc
 
     numbers = np.asarray(values.to_numpy(), dtype=np.float64)
-    # Sorting is quicker than hashing until a column no longer fits in the cache; NaN comes last.
-    short = len(numbers) <= _SORTED_UP_TO
-    if short:
-        numbers = np.sort(numbers)
-        clean = numbers[: np.searchsorted(numbers, np.nan)]
-        infinite = len(clean) and (np.isinf(clean[0]) or np.isinf(clean[-1]))
-    else:
-        clean, infinite = numbers[~np.isnan(numbers)], np.isinf(numbers).any()
-    if infinite:
+    clean = numbers[~np.isnan(numbers)]
+    if np.isinf(clean).any():
         _check_finite(name, values)
     if not len(clean):
-        return Facts("float", 0, 0, False, 0.0)
+        return Facts("float", 0, 0)
     whole = bool((np.floor(clean) == clean).all())
-    distinct = 1 + np.count_nonzero(clean[1:] != clean[:-1]) if short else pc.count_distinct(clean).as_py()
-    return Facts("integer" if whole else "float", len(clean), int(distinct), whole, float(clean.min()))
+    distinct = int(pc.count_distinct(clean).as_py())
+    return Facts("integer" if whole else "float", len(clean), distinct, whole, float(clean.min()))
 
 
 def _check_finite(name: str, values: pa.ChunkedArray) -> None:
@@ -225,6 +254,8 @@ def _check_finite(name: str, values: pa.ChunkedArray) -> None:
 
 def _check_stray_text(name: str, values: pa.ChunkedArray) -> None:
     """Refuse a column that is numbers but for a few words: it would be taken for a category without a word."""
+    if not any(is_number(text) for text in values.unique().to_pylist()):
+        return
     strays: dict[str, list[int]] = {}
     numbers = 0
     for row, text in enumerate(values.to_pylist(), start=1):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NUMBERS = count(1)
+_NUMBER_TYPES = tuple(map(np.dtype, ("float64", "float32", "int64", "int32", "int16", "int8")))
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,12 @@ def _open_array(source: np.ndarray, names: Sequence[str] | None) -> Opened:
             "E113", f"{len(listed)} names were given for {source.shape[1]} columns.", "Give one name for each column."
         )
     check_names(listed, "the array")
-    arrays = [to_arrow_array(name, np.ascontiguousarray(source[:, k])) for k, name in enumerate(listed)]
-    return Opened("the array", "numpy", flat(pa.table(arrays, names=listed)), notes=notes, keep_native=True)
+    columns = np.array(source.T, order="C")  # a copy, so that what is read stays as it was
+    if columns.dtype in _NUMBER_TYPES:
+        table = pa.table([pa.array(column) for column in columns], names=listed)
+    else:
+        table = flat(pa.table([to_arrow_array(name, column) for name, column in zip(listed, columns)], names=listed))
+    return Opened("the array", "numpy", table, notes=notes, keep_native=True)
 
 
 def _open_frame(source: Any, module: str) -> Opened:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from whence.compile import kernel
-from whence.independence._kernels_discrete import chi_square_tail, refine_strata, table_statistic
+from whence.independence._kernels_discrete import TABLES, contingency_test, strata_room
 from whence.independence._kernels_gaussian import correlation_given, grow_factor
 
 TAIL = 1
@@ -37,18 +37,14 @@ def subsets(count, size):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    "UniTuple(int64, 2)(boolean, float64[:,::1], float64[::1], int32[:,::1], int64[::1], boolean, float64,"
-    "int64[:,::1], int64[::1], int64[::1], int64, int64, float64, float64, int64[::1], int64[::1],"
-    "float64[:,::1], int64[::1], int64[:,::1], int64[::1], int64[::1])"
+    f"UniTuple(int64, 2)(boolean, float64[:,::1], float64[::1], {TABLES}, int64[:,::1], int64[::1], int64[::1], int64,"
+    "int64, float64, float64, int64[::1], int64[::1], float64[:,::1], int64[::1], int64[:,::1], int64[::1], int64[::1])"
 )
 def scan(  # type: ignore[no-untyped-def]
     gaussian,
     correlation,
     root,
-    codes,
-    sizes,
-    pearson,
-    most_cells,
+    tables,
     pairs,
     near_start,
     near,
@@ -68,14 +64,13 @@ def scan(  # type: ignore[no-untyped-def]
 
     One enumeration serves both sorts of data; what it looks at is a degree of independence, larger for more of it:
     minus the absolute z of a partial correlation, or the p-value of a table. A set separates if that is above
-    ``least``. Sets of neighbours of the first and of the second column are both tried, smaller ones first; a side
-    stops at the first size with more than ``most_sets`` sets.
+    ``least``. Sets of neighbours of the first and of the second column are both tried, smaller ones first, each set
+    once; a side stops at the first size with more than ``most_sets`` sets.
 
     Parameters
     ----------
     gaussian : bool
-        Whether ``correlation`` and ``root`` (sqrt(n - size - 3) by size) are read, or ``codes``, ``sizes``,
-        ``pearson`` and ``most_cells``.
+        Whether ``correlation`` and ``root`` (sqrt(n - size - 3) by size) are read, or ``tables``.
     pairs : shape (k, 2)
     near_start, near
         Neighbours that may be conditioned on: those of column v are ``near[near_start[v]:near_start[v + 1]]``.
@@ -94,7 +89,6 @@ def scan(  # type: ignore[no-untyped-def]
         Tests made, and sides that were stopped.
     """
     p = len(near_start) - 1
-    n = codes.shape[1]
     room = largest + 1
     candidates = np.empty(p, np.int64)
     position = np.empty(room, np.int64)
@@ -102,10 +96,10 @@ def scan(  # type: ignore[no-untyped-def]
     factor = np.empty((room, room))
     with_x = np.empty(room)
     with_y = np.empty(room)
-    strata = np.zeros((room, n), np.int32)
-    groups = np.ones(room, np.int64)
-    table = np.empty((1, 1, 1))
+    strata = strata_room(tables, largest)
+    ready = np.zeros(2, np.int64)
     slot = np.full(p, -1, np.int64)
+    seen = np.full(p, -1, np.int64)  # the last pair whose first column has this neighbour
     tests = 0
     stopped = 0
     for q in range(len(pairs)):
@@ -114,6 +108,7 @@ def scan(  # type: ignore[no-untyped-def]
         evidence[q, 1] = math.nan
         for k in range(mid_start[q], mid_start[q + 1]):
             slot[mids[k]] = k
+        tried = 0  # up to this size all sets of neighbours of the first column were tried
         for side in range(2):
             centre, other = (x, y) if side == 0 else (y, x)
             count = 0
@@ -121,6 +116,8 @@ def scan(  # type: ignore[no-untyped-def]
                 if near[k] != other:
                     candidates[count] = near[k]
                     count += 1
+                    if side == 0:
+                        seen[near[k]] = q
             for size in range(max(smallest, side), min(largest, count) + 1):  # the empty set once, not for both sides
                 if subsets(count, size) > most_sets:
                     stopped += 1
@@ -128,33 +125,30 @@ def scan(  # type: ignore[no-untyped-def]
                 for k in range(size):
                     position[k] = k
                 changed = 0
-                refined = 0  # how many columns of the current set are already in ``strata``
+                known = 0  # columns of the last set tested that are still in this one
                 while changed >= 0:
                     for k in range(changed, size):
                         given[k] = candidates[position[k]]
+                    known = min(known, changed)
+                    if side == 1 and size <= tried:
+                        common = 0
+                        while common < size and seen[given[common]] == q:
+                            common += 1
+                        if common == size:
+                            changed = next_subset(position, size, count)
+                            continue
                     if gaussian:
-                        grow_factor(correlation, x, y, given, changed, size, factor, with_x, with_y)
+                        grow_factor(correlation, x, y, given, known, size, factor, with_x, with_y)
                         partial = correlation_given(correlation[x, y], size, with_x, with_y)
                         statistic = root[size] * math.atanh(abs(partial))
                         independence = -statistic
                     else:
-                        for k in range(changed, size):
-                            groups[k + 1] = min(groups[k] * sizes[given[k]], 2**40)
-                        refined = min(refined, changed)
-                        independence = math.nan
-                        statistic = math.nan
-                        if size == 0 or groups[size] * sizes[x] * sizes[y] <= most_cells:
-                            for k in range(refined, size):
-                                refine_strata(strata[k], codes[given[k]], sizes[given[k]], strata[k + 1])
-                            refined = size
-                            rows, columns = sizes[x] + 1, sizes[y] + 1
-                            if table.shape[0] < groups[size] or table.shape[1] != rows or table.shape[2] != columns:
-                                table = np.empty((groups[size], rows, columns))
-                            statistic, freedom = table_statistic(
-                                codes[x], codes[y], strata[size], groups[size], sizes[x], sizes[y], pearson, table
-                            )
-                            if freedom > 0.0:
-                                independence = chi_square_tail(statistic, freedom)
+                        ready[0] = min(ready[0], known)
+                        ready[1] = min(ready[1], known)
+                        independence, statistic, _ = contingency_test(
+                            tables, strata, ready, x, y, given, size, min(evidence[q, 0], least)
+                        )
+                    known = size
                     tests += 1
                     if independence > evidence[q, 0] or (independence == evidence[q, 0] and statistic < evidence[q, 1]):
                         evidence[q, 0] = independence
@@ -168,6 +162,8 @@ def scan(  # type: ignore[no-untyped-def]
                             if slot[given[k]] >= 0:
                                 containing[slot[given[k]]] += 1
                     changed = next_subset(position, size, count)
+                if side == 0:
+                    tried = size
         if math.isinf(evidence[q, 0]) and math.isnan(evidence[q, 1]):
             evidence[q, 0] = math.nan
         for k in range(mid_start[q], mid_start[q + 1]):

@@ -218,7 +218,7 @@ def search_possible_d_sep(
                     removed += 1
                     adjacency[pair] = adjacency[pair[::-1]] = False
                     level[pair] = level[pair[::-1]] = len(adjacency)  # after all sets of neighbours
-                    sets[pair] = found.set_of(q)
+                    sets[pair] = found.sets_of([q])[0]
                     for which in (p_values, statistics):
                         del which[pair]
                     for side in (pair, pair[::-1]):

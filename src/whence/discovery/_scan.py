@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from whence.counting import row_sets
 from whence.independence import ChiSquare, FisherZ, GSquare, IndependenceTest
 from whence.kernels import Kernels
 
 _kernels = Kernels("whence.discovery._kernels_pc")
+_NO_ROWS = np.zeros((1, 0), np.int32), np.ones(1, np.int64)
+_NO_TABLES = (*_NO_ROWS, *row_sets(*_NO_ROWS), np.zeros(1), False, 0.0)
 
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
@@ -71,9 +74,10 @@ class Scan:
     tests: int
     stopped: int
 
-    def set_of(self, pair: int) -> tuple[int, ...]:
-        """Return the set with the largest p-value for one pair."""
-        return tuple(int(node) for node in self.members[pair, : self.size[pair]])
+    def sets_of(self, pairs: Integers | list[int]) -> list[tuple[int, ...]]:
+        """Return the set with the largest p-value for each of some pairs, by their position."""
+        sizes, members = self.size[pairs].tolist(), self.members[pairs].tolist()
+        return [tuple(nodes[:size]) for size, nodes in zip(sizes, members)]
 
 
 class Scanner(Protocol):
@@ -125,8 +129,7 @@ class GaussianScanner:
     ) -> Scan:
         """Compare the absolute z with the two-sided quantile of the normal distribution."""
         root = np.sqrt(np.maximum(self.test.rows_used - 3.0 - np.arange(sizes[1] + 1), 0.0))
-        codes, levels = np.zeros((1, 1), np.int32), np.ones(1, np.int64)
-        data = (True, self.test.correlation, root, codes, levels, False, 0.0)
+        data = (True, self.test.correlation, root, _NO_TABLES)
         found, evidence = _compiled(data, pairs, near, sizes, float(ndtri(alpha / 2)), most_sets, mids)
         return Scan(2.0 * ndtr(evidence[:, 0]), evidence[:, 1], **found)
 
@@ -149,9 +152,8 @@ class DiscreteScanner:
         mids: Neighbours,
     ) -> Scan:
         """Compare p-values with the level."""
-        test = self.test
         nothing = np.zeros((1, 1))
-        data = (False, nothing, nothing[0], test.codes, test.sizes, test.pearson, test.most_cells)
+        data = (False, nothing, nothing[0], self.test.tables)
         found, evidence = _compiled(data, pairs, near, sizes, alpha, most_sets, mids)
         return Scan(evidence[:, 0], evidence[:, 1], **found)
 
@@ -230,11 +232,15 @@ class PlainScanner:
 def _sets(
     x: int, y: int, near: Neighbours, sizes: tuple[int, int], most_sets: float
 ) -> Iterator[tuple[int, ...] | None]:
-    """Yield the sets of neighbours of x, then of y; None where a side has too many of a size."""
+    """Yield the sets of neighbours of x, then those of y that were not among them; None where a side has too many."""
+    tried = 0
+    first = set(near[x].tolist())
     for side, (centre, other) in enumerate(((x, y), (y, x))):
         candidates = [node for node in near[centre].tolist() if node != other]
         for size in range(max(sizes[0], side), min(sizes[1], len(candidates)) + 1):
             if math.comb(len(candidates), size) > most_sets:
                 yield None
                 break
-            yield from combinations(candidates, size)
+            known = side == 1 and size <= tried
+            yield from (given for given in combinations(candidates, size) if not (known and first.issuperset(given)))
+            tried = tried if side else size

@@ -96,11 +96,11 @@ def find_skeleton(
         pairs, p_value, statistic = pairs[~removed], p_value[~removed], statistic[~removed]
         if not found.tests:
             break
-    keys = [(i, j) for i, j in pairs.tolist()]
+    keys = list(map(tuple, pairs.tolist()))
     p_values, statistics = (dict(zip(keys, values.tolist())) for values in (p_value, statistic))
     return Skeleton(adjacency, level, sets, p_values, statistics, tests, stopped)
 
 
 def _record(found: Scan, removed: Booleans, pairs: Integers, sets: dict[tuple[int, int], tuple[int, ...]]) -> None:
-    for q in np.flatnonzero(removed & (found.size > 0)):
-        sets[int(pairs[q, 0]), int(pairs[q, 1])] = found.set_of(int(q))
+    chosen = np.flatnonzero(removed & (found.size > 0))
+    sets.update(zip(map(tuple, pairs[chosen].tolist()), found.sets_of(chosen)))

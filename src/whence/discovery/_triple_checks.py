@@ -86,7 +86,7 @@ class Checks:
         for size in range(1, min(len(given), self.limits.deepest(self.scan)) + 1):
             found = self._scan(i, j, given, size)
             if found.separating[0]:
-                return found.set_of(0)
+                return found.sets_of([0])[0]
         return ()
 
     def _scan(self, i: int, j: int, given: list[int], size: int) -> Scan:

@@ -17,6 +17,7 @@ from whence.graph.marks import Edge, Mark, as_edge, assemble
 from whence.graph.scanner import Kind
 
 Names = str | Collection[str]
+_MARKS = tuple(Mark)
 _REMEDY = "graph.with_kind(...) reads the same marks as another kind."
 
 
@@ -135,14 +136,14 @@ class Graph:
 
     def edges(self) -> tuple[Edge, ...]:
         """Return every edge once, tails before arrowheads, in order of the nodes."""
-        marks = self._marks
+        i, j = np.nonzero(np.triu(self._marks, k=1))
         found = []
-        for i, j in np.argwhere(np.triu(marks != 0, k=1)):
-            first, second = Mark(int(marks[j, i])), Mark(int(marks[i, j]))
-            a, b = self._names[i], self._names[j]
+        listed = zip(i.tolist(), j.tolist(), self._marks[j, i].tolist(), self._marks[i, j].tolist())
+        for pair in listed:
+            a, b, first, second = self._names[pair[0]], self._names[pair[1]], _MARKS[pair[2]], _MARKS[pair[3]]
             swap = (first == Mark.ARROW and second != Mark.ARROW) or (first == Mark.CIRCLE and second == Mark.TAIL)
             found.append(Edge(b, a, second, first) if swap else Edge(a, b, first, second))
-            if (int(i), int(j)) in self._bows:
+            if pair[:2] in self._bows:
                 found.append(Edge(a, b, Mark.ARROW, Mark.ARROW))
         return tuple(found)
 

@@ -1,4 +1,4 @@
-"""Contingency tables straight from codes, and the upper tail of the chi-square distribution."""
+"""Contingency tables from sets of rows or row by row, their statistics, and the upper tail of chi-square."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import math
 
 import numpy as np
 
-from whence.compile import kernel
+from whence.compile import count_bits, kernel
+
+# With more cells than this, counting rows one by one is faster than intersecting sets of them.
+MOST_SET_CELLS = 300
+
+# Codes (p, n) and sizes (p,); the sets of rows with each value and where a column's begin (`whence.counting.row_sets`);
+# c log c; whether Pearson's statistic is wanted or the likelihood ratio; cells that a conditional test may have.
+TABLES = "Tuple((int32[:,::1], int64[::1], uint64[:,::1], int64[::1], float64[::1], boolean, float64))"
+# For each number of columns given: the strata as sets of rows, their sizes and number; and the stratum of each row.
+STRATA = "Tuple((uint64[:,:,::1], int64[:,::1], int64[::1], int32[:,::1]))"
 
 
 @kernel("float64(float64, float64)")
@@ -20,6 +29,8 @@ def chi_square_tail(statistic, freedom):  # type: ignore[no-untyped-def]
     if x <= 0.0:
         return 1.0
     scale = math.exp(a * math.log(x) - x - math.lgamma(a))
+    if scale == 0.0:
+        return 0.0 if x > a else 1.0
     if x < a + 1.0:
         term = 1.0 / a
         total = term
@@ -48,6 +59,72 @@ def chi_square_tail(statistic, freedom):  # type: ignore[no-untyped-def]
     return scale * fraction
 
 
+@kernel("boolean(float64, float64, float64)")
+def tail_is_below(statistic, freedom, level):  # type: ignore[no-untyped-def]
+    """Return True only if P(chi-square > statistic) is below a level, by Chernoff's bound: cheap, never wrong."""
+    ratio = statistic / freedom
+    return ratio > 1.0 and level > 0.0 and 0.5 * freedom * (math.log(ratio) + 1.0 - ratio) < math.log(level)
+
+
+@kernel("int64(uint64[:,::1], int64[::1], int64, uint64[:,::1], int64, int64, uint64[:,::1], int64[::1])")
+def split_sets(outer, margin, count, sets, first, size, inner, inner_margin):  # type: ignore[no-untyped-def]
+    """Cut each of the first ``count`` outer sets by the values of a column; return how many parts are not empty."""
+    filled = 0
+    for s in range(count):
+        left = margin[s]
+        for value in range(size):
+            if left == 0:
+                break
+            shared = 0
+            for word in range(outer.shape[1]):
+                both = outer[s, word] & sets[first + value, word]
+                inner[filled, word] = both
+                shared += count_bits(both)
+            if shared > 0:
+                inner_margin[filled] = shared
+                filled += 1
+                left -= shared
+    return filled
+
+
+@kernel("void(uint64[::1], int64, uint64[:,::1], int64, int64, int64, int64, int64[:,::1])")
+def count_set(inside, margin, sets, first_x, size_x, first_y, size_y, cells):  # type: ignore[no-untyped-def]
+    """Count the values of x and y among the rows of a set; the last row and column are what the others leave.
+
+    ``cells`` has shape (size_x + 1, size_y + 1), the last places for margins.
+    """
+    words = len(inside)
+    rest = margin
+    for j in range(size_y - 1):
+        shared = 0
+        for word in range(words):
+            shared += count_bits(inside[word] & sets[first_y + j, word])
+        cells[size_x, j] = shared
+        cells[size_x - 1, j] = shared
+        rest -= shared
+    cells[size_x, size_y - 1] = rest
+    cells[size_x - 1, size_y - 1] = rest
+    rest = margin
+    for i in range(size_x - 1):
+        shared = 0
+        for word in range(words):
+            shared += count_bits(inside[word] & sets[first_x + i, word])
+        cells[i, size_y] = shared
+        rest -= shared
+        here = shared
+        for j in range(size_y - 1):
+            shared = 0
+            if here > 0:
+                for word in range(words):
+                    shared += count_bits(inside[word] & sets[first_x + i, word] & sets[first_y + j, word])
+            cells[i, j] = shared
+            cells[size_x - 1, j] -= shared
+            here -= shared
+        cells[i, size_y - 1] = here
+        cells[size_x - 1, size_y - 1] -= here
+    cells[size_x - 1, size_y] = rest
+
+
 @kernel("void(int32[::1], int32[::1], int64, int32[::1])")
 def refine_strata(strata, codes, size, refined):  # type: ignore[no-untyped-def]
     """Write into ``refined`` the stratum of each row once a column of ``size`` values is added to the set."""
@@ -55,76 +132,153 @@ def refine_strata(strata, codes, size, refined):  # type: ignore[no-untyped-def]
         refined[row] = strata[row] * size + codes[row]
 
 
-@kernel("UniTuple(float64, 2)(int32[::1], int32[::1], int32[::1], int64, int64, int64, boolean, float64[:,:,::1])")
-def table_statistic(x, y, strata, count, size_x, size_y, pearson, table):  # type: ignore[no-untyped-def]
-    """Return the statistic (Pearson's, else the likelihood ratio G2) and its degrees of freedom over all strata.
-
-    Values that do not occur in a stratum take no degree of freedom there; a stratum in which one of the two does not
-    vary takes none at all. ``table`` is room of shape (count, size_x + 1, size_y + 1), the last places for margins.
-    """
-    table[:count] = 0.0
+@kernel("void(int32[::1], int32[::1], int32[::1], int64, int64, int64, int64[:,:,::1])")
+def count_rows(x, y, strata, count, size_x, size_y, table):  # type: ignore[no-untyped-def]
+    """Count the values of x and y in each of ``count`` strata row by row, as `count_set` does in one."""
+    table[:count] = 0
     for row in range(len(x)):
-        table[strata[row], x[row], y[row]] += 1.0
-    statistic = 0.0
-    freedom = 0.0
+        table[strata[row], x[row], y[row]] += 1
     for s in range(count):
         cells = table[s]
-        total = 0.0
-        rows = 0
-        columns = 0
         for i in range(size_x):
             for j in range(size_y):
                 cells[i, size_y] += cells[i, j]
                 cells[size_x, j] += cells[i, j]
-            total += cells[i, size_y]
-            rows += cells[i, size_y] > 0.0
-        for j in range(size_y):
-            columns += cells[size_x, j] > 0.0
-        if rows < 2 or columns < 2:
-            continue
-        freedom += (rows - 1) * (columns - 1)
-        for i in range(size_x):
-            for j in range(size_y):
-                expected = cells[i, size_y] * cells[size_x, j] / total
-                if pearson and expected > 0.0:
-                    statistic += (cells[i, j] - expected) ** 2 / expected
-                elif cells[i, j] > 0.0:
-                    statistic += 2.0 * cells[i, j] * math.log(cells[i, j] / expected)
-    return statistic, freedom
 
 
-@kernel("float64[:,::1](int32[:,::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], boolean, float64)")
-def contingency_tests(codes, sizes, first, second, start, given, pearson, most_cells):  # type: ignore[no-untyped-def]
-    """Return statistic, degrees of freedom and p-value of each test, shape (k, 3).
+@kernel("float64(int64, float64[::1])")
+def count_log(count, logs):  # type: ignore[no-untyped-def]
+    """Return c log c of a count, from the table as far as it goes."""
+    return logs[count] if count < len(logs) else count * math.log(count)
 
-    The p-value is NaN where conditioning needs more than ``most_cells`` cells or leaves nothing to compare.
+
+@kernel("UniTuple(float64, 2)(int64[:,::1], int64, int64, boolean, float64[::1])")
+def table_statistic(cells, size_x, size_y, pearson, logs):  # type: ignore[no-untyped-def]
+    """Return the statistic of one table (Pearson's, else the likelihood ratio G2) and its degrees of freedom.
+
+    Values that do not occur take no degree of freedom; a table in which one of the two does not vary has none at all.
     """
-    count = len(first)
-    n = codes.shape[1]
-    found = np.empty((count, 3))
-    strata = np.empty((2, n), np.int32)
-    for q in range(count):
-        x, y = first[q], second[q]
-        cells = float(sizes[x] * sizes[y])
-        for k in range(start[q], start[q + 1]):
-            cells *= sizes[given[k]]
-        if start[q + 1] > start[q] and cells > most_cells:
-            found[q, 0] = 0.0
-            found[q, 1] = 0.0
-            found[q, 2] = math.nan
+    total = 0
+    rows = 0
+    columns = 0
+    for i in range(size_x):
+        total += cells[i, size_y]
+        rows += cells[i, size_y] > 0
+    for j in range(size_y):
+        columns += cells[size_x, j] > 0
+    if rows < 2 or columns < 2:
+        return 0.0, 0.0
+    statistic = 0.0
+    for j in range(size_y):
+        if cells[size_x, j] == 0:
             continue
-        strata[0, :] = 0
-        here = 0
-        groups = 1
-        for k in range(start[q], start[q + 1]):
-            refine_strata(strata[here], codes[given[k]], sizes[given[k]], strata[1 - here])
-            here = 1 - here
-            groups *= sizes[given[k]]
-        table = np.empty((groups, sizes[x] + 1, sizes[y] + 1))
-        statistic, freedom = table_statistic(
-            codes[x], codes[y], strata[here], groups, sizes[x], sizes[y], pearson, table
+        column = 0.0
+        for i in range(size_x):
+            if cells[i, j] > 0:
+                if pearson:  # the sum of (o - e)^2 / e is N times the sum of o^2 / (r c), less N
+                    column += float(cells[i, j]) * cells[i, j] / cells[i, size_y]
+                else:
+                    column += count_log(cells[i, j], logs)
+        statistic += column / cells[size_x, j] if pearson else column - count_log(cells[size_x, j], logs)
+    if pearson:
+        statistic = total * (statistic - 1.0)
+    else:
+        for i in range(size_x):
+            statistic -= count_log(cells[i, size_y], logs)
+        statistic = 2.0 * (statistic + count_log(total, logs))
+    return max(statistic, 0.0), float((rows - 1) * (columns - 1))
+
+
+@kernel(f"{STRATA}({TABLES}, int64)")
+def strata_room(tables, largest):  # type: ignore[no-untyped-def]
+    """Return room for the strata of up to ``largest`` columns; with none given all rows are in one."""
+    n, words = tables[0].shape[1], tables[2].shape[1]
+    sets = np.empty((largest + 1, MOST_SET_CELLS, words), np.uint64)
+    margin = np.empty((largest + 1, MOST_SET_CELLS), np.int64)
+    number = np.ones(largest + 1, np.int64)
+    for word in range(words):
+        sets[0, 0, word] = ~np.uint64(0)
+    if n % 64 and words:
+        sets[0, 0, words - 1] = (np.uint64(1) << np.uint64(n % 64)) - np.uint64(1)
+    margin[0, 0] = n
+    by_row = np.empty((largest + 1, n), np.int32)
+    by_row[0, :] = 0
+    return sets, margin, number, by_row
+
+
+@kernel(f"UniTuple(float64, 3)({TABLES}, {STRATA}, int64[::1], int64, int64, int64[::1], int64, float64)")
+def contingency_test(tables, strata, ready, x, y, given, size, ignored):  # type: ignore[no-untyped-def]
+    """Return p-value, statistic and degrees of freedom of one test.
+
+    The p-value is NaN where the set given is too fine for the rows or leaves nothing to compare.
+
+    Parameters
+    ----------
+    ready : int64 array, shape (2,), written
+        How many of the columns given are already cut in the sets and in the strata by row; the caller lowers it to
+        what is the same as in the test before.
+    ignored : float
+        A p-value below this may be returned as -1, which spares computing it.
+    """
+    codes, sizes, sets, first, logs, pearson, most_cells = tables
+    cut, margin, number, by_row = strata
+    groups = 1
+    in_sets = first[x] >= 0 and first[y] >= 0
+    for k in range(size):
+        groups = min(groups * sizes[given[k]], 2**40)
+        in_sets = in_sets and first[given[k]] >= 0
+    rows, columns = sizes[x], sizes[y]
+    cells = groups * rows * columns
+    if size > 0 and cells > most_cells:
+        return math.nan, 0.0, 0.0
+    by_sets = in_sets and cells <= MOST_SET_CELLS
+    if by_sets:
+        for k in range(ready[0], size):
+            column = given[k]
+            number[k + 1] = split_sets(
+                cut[k], margin[k], number[k], sets, first[column], sizes[column], cut[k + 1], margin[k + 1]
+            )
+        ready[0] = max(ready[0], size)
+        count = number[size]
+        table = np.empty((1, rows + 1, columns + 1), np.int64)
+    else:
+        for k in range(ready[1], size):
+            refine_strata(by_row[k], codes[given[k]], sizes[given[k]], by_row[k + 1])
+        ready[1] = max(ready[1], size)
+        count = groups
+        table = np.empty((count, rows + 1, columns + 1), np.int64)
+        count_rows(codes[x], codes[y], by_row[size], count, rows, columns, table)
+    statistic = 0.0
+    freedom = 0.0
+    most_freedom = float(groups * (rows - 1) * (columns - 1))
+    for s in range(count):
+        if by_sets:
+            count_set(cut[size, s], margin[size, s], sets, first[x], rows, first[y], columns, table[0])
+        more, degrees = table_statistic(table[0 if by_sets else s], rows, columns, pearson, logs)
+        statistic += more
+        freedom += degrees
+        # What follows cannot lower the statistic, and there is a bound for the degrees of freedom.
+        if more > 0.0 and tail_is_below(statistic, most_freedom, ignored):
+            return -1.0, statistic, freedom
+    if freedom == 0.0:
+        return math.nan, statistic, freedom
+    return chi_square_tail(statistic, freedom), statistic, freedom
+
+
+@kernel(f"float64[:,::1]({TABLES}, int64[::1], int64[::1], int64[::1], int64[::1])")
+def contingency_tests(tables, first, second, start, given):  # type: ignore[no-untyped-def]
+    """Return statistic, degrees of freedom and p-value of each test, shape (k, 3); see `contingency_test`."""
+    count = len(first)
+    largest = 0
+    for q in range(count):
+        largest = max(largest, start[q + 1] - start[q])
+    strata = strata_room(tables, largest)
+    ready = np.empty(2, np.int64)
+    found = np.empty((count, 3))
+    for q in range(count):
+        ready[:] = 0
+        wanted = given[start[q] : start[q + 1]]
+        found[q, 2], found[q, 0], found[q, 1] = contingency_test(
+            tables, strata, ready, first[q], second[q], wanted, len(wanted), 0.0
         )
-        found[q, 0] = statistic
-        found[q, 1] = freedom
-        found[q, 2] = chi_square_tail(statistic, freedom) if freedom > 0.0 else math.nan
     return found

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from whence.counting import count_logs, row_sets
 from whence.data import as_dataset
 from whence.data.statistics import Codes
 from whence.errors import DataError
@@ -39,6 +41,13 @@ class _Contingency:
         self.rows_used: int = int(self.codes.shape[1])
         self.rows_per_cell = rows_per_cell
 
+    @cached_property
+    def tables(self) -> tuple[Any, ...]:
+        """What the kernels count."""
+        sets, first = row_sets(self.codes, self.sizes)
+        logs = count_logs(self.rows_used)
+        return self.codes, self.sizes, sets, first, logs, self.pearson, float(self.most_cells)
+
     @property
     def most_cells(self) -> float:
         """Cells that a conditional test may spread the rows over."""
@@ -54,10 +63,7 @@ class _Contingency:
         return np.ascontiguousarray(self._test(queries)[:, 2])
 
     def _test(self, queries: Sequence[Query]) -> NDArray[np.float64]:
-        arrays = as_arrays(self.names, queries)
-        found: NDArray[np.float64] = _kernels.contingency_tests(
-            self.codes, self.sizes, *arrays, self.pearson, self.most_cells
-        )
+        found: NDArray[np.float64] = _kernels.contingency_tests(self.tables, *as_arrays(self.names, queries))
         return found
 
 

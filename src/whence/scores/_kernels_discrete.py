@@ -58,13 +58,6 @@ def strata(codes, sizes, given, count, cells):  # type: ignore[no-untyped-def]
     return total
 
 
-@kernel("void(int32[::1], uint64[:,::1], int64)")
-def mark_rows(values, sets, first):  # type: ignore[no-untyped-def]
-    """Set bit r of ``sets[first + values[r]]`` for every row r."""
-    for row in range(len(values)):
-        sets[first + values[row], row >> 6] |= np.uint64(1) << np.uint64(row & 63)
-
-
 @kernel(f"float64({SCORE}, int64[::1], int64, int64, float64)")
 def table_score(score, counts, total, size, configurations):  # type: ignore[no-untyped-def]
     """Return the score of a target with ``size`` values from its counts in ``total`` strata, those of one together.

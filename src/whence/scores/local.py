@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from whence.counting import count_logs, row_sets
 from whence.errors import ParameterError
 from whence.kernels import Kernels
 from whence.registry import Card, Paper, register
@@ -27,10 +28,6 @@ _discrete = Kernels("whence.scores._kernels_discrete")
 NO_CORRELATION = np.empty((0, 0))
 NO_CODES = np.empty((0, 0), dtype=np.int32)
 NO_SIZES = np.empty(0, dtype=np.int64)
-# Columns of more values have no sets of rows: they are counted row by row.
-_MOST_SET_VALUES = 100
-# Counts up to here have their c log c ready: as much as the processor's cache holds.
-_MOST_LOGS = 65_536
 
 
 @dataclass(frozen=True)
@@ -78,9 +75,8 @@ class LocalScore:
     @cached_property
     def packed(self) -> tuple[Any, ...]:
         """The score as its kernels take it."""
-        sets, first = _row_sets(self.codes, self.sizes)
-        counts = np.arange(min(self.codes.shape[1], _MOST_LOGS) + 1)
-        logs = counts * np.log(np.maximum(counts, 1))
+        sets, first = row_sets(self.codes, self.sizes)
+        logs = count_logs(self.codes.shape[1])
         statistics = (self.mode, self.correlation, self.codes, self.sizes, sets, first)
         return (*statistics, self.n, self.unit, self.edge, self.ess, logs)
 
@@ -190,16 +186,6 @@ def bdeu(
             "E316", f"the equivalent sample size {ess!r} is not positive.", "Give ess > 0, often 1 to 10."
         )
     return LocalScore(BDEU, float(n), 0.0, _edge(per_edge, p), codes=codes, sizes=sizes, ess=float(ess))
-
-
-def _row_sets(codes: NDArray[np.int32], sizes: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Return for every value of every column the set of its rows as bits, and where a column's sets begin, or -1."""
-    held = np.where(sizes <= _MOST_SET_VALUES, sizes, 0)
-    first = np.where(held > 0, np.cumsum(held) - held, -1)
-    sets = np.zeros((int(held.sum()), (codes.shape[1] + 63) // 64), dtype=np.uint64)
-    for column in np.flatnonzero(held):
-        _discrete.mark_rows(codes[column], sets, first[column])
-    return sets, first
 
 
 def _unit(penalty: float, n: int) -> float:
