@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -106,12 +107,11 @@ def run_cell(cell: Cell, limit: float, largest: int):
 
 def tell(key: dict[str, Any], row: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
     """Return the row compared with ours, and print it."""
-    told = {name: value for name, value in row.items() if name != "marks"}
-    if key["library"] != "whence" and "marks" in row and "marks" in ours:
-        theirs, mine = np.array(row["marks"]), np.array(ours["marks"])
-        different = np.triu((theirs != mine) | (theirs.T != mine.T), k=1)
-        told["pairs_that_differ"] = int(different.sum())
-        told["same_skeleton"] = bool(((theirs != 0) == (mine != 0)).all())
+    told = {name: value for name, value in row.items() if name != "edges"}
+    if key["library"] != "whence" and "edges" in row and "edges" in ours:
+        theirs, mine = ({(a, b): (here, there) for a, b, here, there in one["edges"]} for one in (row, ours))
+        told["pairs_that_differ"] = sum(theirs.get(pair) != mine.get(pair) for pair in theirs.keys() | mine.keys())
+        told["same_skeleton"] = theirs.keys() == mine.keys()
         told["ratio"] = round(row["cpu_seconds"] / ours["cpu_seconds"], 1)
     return say({**key, **told})
 
@@ -157,10 +157,16 @@ def run_once(cell: int, library: str, p: int) -> dict[str, Any]:
         marks = contender(values)
         seconds, cpu = time.perf_counter() - wall, time.process_time() - cpu
         if not best or cpu < best["cpu_seconds"]:
-            best = {"seconds": round(seconds, 5), "cpu_seconds": round(cpu, 5), "marks": np.asarray(marks).tolist()}
+            best = {"seconds": round(seconds, 5), "cpu_seconds": round(cpu, 5), "edges": edges_of(np.asarray(marks))}
         if seconds > 1.0:
             break
-    return best
+    return {**best, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+
+
+def edges_of(marks: np.ndarray) -> list[list[int]]:
+    """Return each pair that is joined, with the marks at both its ends."""
+    i, j = np.nonzero(np.triu((marks != 0) | (marks.T != 0), k=1))
+    return np.column_stack([i, j, marks[j, i], marks[i, j]]).tolist()
 
 
 def agreements(method: str):

@@ -61,7 +61,8 @@ class Cell:
 
 def as_categories(codes: NDArray[np.float64]) -> Dataset:
     """Return codes, shape (n, p), as a table of categories named X0, X1, ..."""
-    return read({f"X{k}": np.array([f"v{int(v)}" for v in column]) for k, column in enumerate(codes.T)})
+    names = [f"X{k}" for k in range(codes.shape[1])]
+    return read(codes.astype(np.int64), names=names, kinds=dict.fromkeys(names, "categorical"))
 
 
 def pc_whence(values: Values) -> Marks:
@@ -255,15 +256,16 @@ CONTENDERS: dict[tuple[str, str], Contender] = {
 
 NETWORKS = {8: "asia", 37: "alarm", 70: "hepar2", 223: "andes"}
 SIZES = (20, 50, 100, 200, 500, 1000)
+GROWTH = (*SIZES, 3000, 10_000)
 CELLS = (
-    Cell("pc", "er2", SIZES),
+    Cell("pc", "er2", GROWTH),
     Cell("pc", "er4", SIZES, degree=4.0),
     Cell("pc", "er2-10k", SIZES, rows=10_000),
     Cell("pc", "sf4", (20, 50, 100, 200), degree=4.0, kind="scale-free"),
     Cell("pc-discrete", "networks", tuple(NETWORKS), kind="network"),
-    Cell("ges", "er2", SIZES),
+    Cell("ges", "er2", GROWTH),
     Cell("ges", "er4", (20, 50, 100, 200), degree=4.0),
-    Cell("boss", "er2", SIZES),
+    Cell("boss", "er2", GROWTH),
     Cell("boss", "er4", (20, 50, 100, 200), degree=4.0),
     Cell("grasp", "er2", SIZES),
     Cell("grasp", "er4", (20, 50, 100, 200), degree=4.0),

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pickle
+import signal
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 import whence as wh
-from whence.errors import MissingExtra, error_codes, explain, quote_names, suggest
+from whence.errors import MissingExtra, WorkerLost, error_codes, explain, quote_names, suggest
 from whence.parallel import child_seeds, fan_out, generator
 from whence.registry import Card, Cost, lookup, methods, register
 from whence.results import CheckResult, make_frame, to_jsonable, write_atomically, write_json
@@ -122,6 +123,19 @@ def test_writing_is_whole_or_not_at_all(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == ["file.txt"]
     with pytest.raises(wh.DataError, match="cannot write"):
         write_atomically(tmp_path / "deep" / "file.txt" / "below", "x")
+
+
+def _killed_at_three(k: int) -> int:
+    if k == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return k
+
+
+def test_a_killed_worker_is_said_and_does_not_hang():
+    seen = []
+    with pytest.raises(WorkerLost, match=r"killed after \d of 6 steps of draws"):
+        seen.extend(fan_out(_killed_at_three, range(6), n_jobs=2, threads=False, stage="draws"))
+    assert seen == list(range(len(seen)))
 
 
 def test_fan_out_keeps_order_and_reports_progress():

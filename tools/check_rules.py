@@ -77,6 +77,9 @@ def generated_docs() -> Iterator[str]:
         target = ROOT / path
         if not target.is_file() or target.read_text(encoding="utf-8") != text:
             yield f"{path}: out of date; run python tools/write_docs.py"
+    for left in sorted((ROOT / "docs" / "methods").glob("*.md")):
+        if str(left.relative_to(ROOT)) not in pages:
+            yield f"{left.relative_to(ROOT)}: no method has this page any more; delete it"
 
 
 def private_paths() -> Iterator[str]:

@@ -50,5 +50,4 @@ def count_logs(rows: int) -> NDArray[np.float64]:
     [0.0, 0.0, 1.386]
     """
     counts = np.arange(min(rows, _MOST_LOGS) + 1)
-    logs: NDArray[np.float64] = counts * np.log(np.maximum(counts, 1))
-    return logs
+    return np.asarray(counts * np.log(np.maximum(counts, 1)), dtype=np.float64)

@@ -62,6 +62,10 @@ class NotConverged(WhenceError, RuntimeError):
     """A computation stopped before its answer can be trusted."""
 
 
+class WorkerLost(WhenceError, RuntimeError):
+    """A process that worked on a part of the task was killed."""
+
+
 class MissingExtra(WhenceError, ImportError):
     """An optional dependency is needed and not installed."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from typing import Any, TypeVar
 
 import numpy as np
 from joblib import Parallel, delayed
 
-from whence.errors import ParameterError
+from whence.errors import ParameterError, WorkerLost
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, how many of its steps are done and how many there are."""
@@ -68,6 +69,11 @@ def fan_out(
     ----------
     threads : bool
         True for compiled kernels that release the interpreter lock (no copies of the data); False for processes.
+
+    Raises
+    ------
+    WorkerLost
+        If a worker process is killed; what was yielded before is the caller's to keep.
     """
     listed = list(tasks)
     jobs = min(n_jobs or default_jobs(), max(len(listed), 1))
@@ -76,6 +82,16 @@ def fan_out(
     else:
         prefer = "threads" if threads else "processes"
         results = Parallel(n_jobs=jobs, prefer=prefer, return_as="generator")(delayed(function)(t) for t in listed)
-    for done, result in enumerate(results, start=1):
-        progress(stage, done, len(listed))
-        yield result
+    done = 0
+    try:
+        for result in results:
+            done += 1
+            progress(stage, done, len(listed))
+            yield result
+    except BrokenExecutor as error:  # a worker that is killed takes its pool along
+        steps = f"{done:,} of {len(listed):,} steps{f' of {stage}' if stage else ''}"
+        raise WorkerLost(
+            "E345",
+            f"a worker process was killed after {steps}, most likely because memory ran out.",
+            "Use fewer workers (n_jobs=1 or --jobs 1), threads instead of processes, or fewer rows or columns.",
+        ) from error

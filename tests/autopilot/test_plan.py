@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import whence as wh
-from whence.autopilot.plan import FEWEST_DRAWS, MOST_DRAWS, make_plan
+from whence.autopilot.plan import FEWEST_DRAWS, MOST_DRAWS, Candidate, _ranked, make_plan
 from whence.data import simulate
 from whence.graph import Knowledge
 
@@ -59,7 +59,8 @@ def test_a_search_that_cannot_respect_the_knowledge_is_refused(data):
     cards = {card.name: card for card in wh.methods("search")}
     for candidate in made.candidates:
         card = cards[candidate.method]
-        assert (candidate.refused is not None) == ("tiers" not in card.knowledge or card.output == "PAG")
+        by_itself = card.output in ("PAG", "ADMG") or card.columns is not None or "additive-noise" in card.assumes
+        assert (candidate.refused is not None) == ("tiers" not in card.knowledge or by_itself)
 
 
 def test_of_searches_that_score_alike_the_default_is_taken(data):
@@ -67,3 +68,18 @@ def test_of_searches_that_score_alike_the_default_is_taken(data):
     scores = {candidate.method: candidate.score for candidate in made.candidates}
     assert abs(scores["boss"] - scores["grasp"]) < 0.01
     assert made.chosen.method == "boss"
+
+
+@pytest.mark.parametrize(
+    ("boss", "grasp", "chosen"), [(0.849, 0.851, "boss"), (0.84, 0.86, "grasp"), (0.9, 0.8, "boss")]
+)
+def test_the_default_stands_until_it_is_beaten_clearly(boss, grasp, chosen):
+    candidates = [Candidate(name, score, 1.0, {}, ()) for name, score in (("grasp", grasp), ("boss", boss))]
+    assert _ranked(candidates)[0].method == chosen
+
+
+def test_numbers_and_categories_together_are_searched_by_the_default():
+    mixed = simulate.mixed_scm([("age", "dose"), ("sex", "dose"), ("dose", "cure")], 400, random_state=3).data
+    made = plan(mixed.with_kinds(sex="categorical"), {"discrete_share": 0.25, "linear": None})
+    assert made.chosen.method == "boss"
+    assert {candidate.method for candidate in made.candidates if candidate.refused is None} >= {"ges", "grasp", "pc"}

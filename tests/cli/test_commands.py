@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 from tests.cli.bad_input import good_table, run, write_csv
 from whence.cli import show
 from whence.cli.files import free_report_name, read_graph, write_graph
+from whence.data import simulate
 from whence.errors import DataError, GraphError, ParameterError
 from whence.graph import Graph
 from whence.results import CheckResult
@@ -217,3 +220,33 @@ def test_the_terminal_says_everything_once(capsys):
     printed = " ".join(re.sub("[│┃]", " ", capsys.readouterr().out).split())
     assert printed.count("Few rows") == 1
     assert printed.count("Something else.") == 1
+
+
+def test_settings_of_a_search_and_the_index_of_cd_nod(tmp_path):
+    drawn = simulate.changing_chain(300, random_state=1).data
+    path = write_csv(tmp_path / "drift.csv", {name: drawn.to_arrow()[name].to_pylist() for name in drawn.names})
+    asked = ("--method", "cd-nod", "--index", "time", "--setting", "phases=[1, 2]", "--setting", "alpha=0.01", "--json")
+    found = json.loads(whence("discover", str(path), *asked, cwd=tmp_path).stdout)
+    assert found["details"]["parameters"]["alpha"] == 0.01
+    assert found["details"]["parameters"]["index"] == "time"
+    assert any("No bootstrap" in warning for warning in found["warnings"])
+    refused = whence("discover", str(path), "--setting", "alpha", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "NAME=VALUE" in refused.stderr
+
+
+@pytest.mark.slow  # waits until the search is on its way
+def test_an_interrupted_search_prints_what_it_found(tmp_path):
+    drawn = simulate.linear_scm(simulate.random_dag(120, degree=4.0, random_state=0), 300, random_state=0).data
+    path = write_csv(tmp_path / "wide.csv", {name: drawn.to_arrow()[name].to_pylist() for name in drawn.names})
+    command = [sys.executable, "-m", "whence", "discover", str(path), "--method", "boss", "--draws", "0"]
+    with subprocess.Popen(
+        [*command, "--setting", "restarts=100000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        time.sleep(25)
+        process.send_signal(signal.SIGINT)
+        told, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "interrupted" in told
+    assert "Edges (boss" in told
+    assert "Traceback" not in said

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from whence.independence import TestwiseDeletion
+from tests.independence.test_missing_value import collider, given_a_cause
+from whence.discovery import PC
+from whence.independence import MissingValueFisherZ, TestwiseDeletion
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 
@@ -42,3 +44,24 @@ def test_on_zeros_it_is_the_same_after_the_zeros_of_the_columns_given_are_declar
         gaps[:, given] = np.where(values[:, given] == 0, np.nan, values[:, given])
         found = ours(NAMES[x], NAMES[y], [NAMES[k] for k in given])
         assert found.p_value == pytest.approx(cit.CIT(gaps, "mv_fisherz")(x, y, given), rel=1e-6, abs=1e-12)
+
+
+def test_mvpc_is_wrong_about_no_more_edges_than_causal_learn():
+    search = pytest.importorskip(
+        "causallearn.search.ConstraintBased.PC",
+        reason="compares with causal-learn, of the extra 'peers'",
+        exc_type=ImportError,
+    )
+    ours = theirs = 0
+    shared = {"xw", "yw", "xz", "yz", "xv", "yv", "zv"}
+    for make, truth in ((collider, {"xw", "yw"}), (given_a_cause, shared)):
+        true = {frozenset(edge) for edge in truth}
+        for seed in range(4):
+            columns = make(1000, seed)
+            names, values = list(columns), np.column_stack(list(columns.values()))
+            found = search.pc(values, 0.01, "mv_fisherz", True, 0, 2, mvpc=True, show_progress=False).G.graph
+            pairs = [(i, j) for i in range(len(names)) for j in range(i) if found[i, j]]
+            theirs += len(true ^ {frozenset((names[i], names[j])) for i, j in pairs})
+            edges = PC(alpha=0.01, test=MissingValueFisherZ(columns)).fit().graph.edges()
+            ours += len(true ^ {frozenset((edge.source, edge.target)) for edge in edges})
+    assert ours <= theirs

@@ -11,7 +11,7 @@ import pytest
 
 from whence.data import Moments, read
 from whence.data.statistics import moments_of, pool
-from whence.discovery.resampling import _Source
+from whence.discovery.resampling import ResampledRows
 from whence.errors import DataError
 
 
@@ -173,7 +173,7 @@ def test_correlation_is_numpys():
 def test_resampled_tables_answer_by_group_too():
     rng = np.random.default_rng(6)
     table = read({"g": np.repeat(["a", "b"], 50), "x": rng.normal(size=100)})
-    drawn = _Source(table).draw(rng, 1)
+    drawn = ResampledRows(table).draw(np.random.SeedSequence(0), 1)
     assert sum(moments.n for moments in drawn.moments(["x"], by="g").values()) == 100
     assert drawn.head(3)["x"].to_pylist() == drawn.to_arrow()["x"].to_pylist()[:3]
     assert drawn.with_kinds(g="ordinal").columns["g"].levels == ("a", "b")

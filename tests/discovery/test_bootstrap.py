@@ -7,7 +7,7 @@ import pytest
 
 from whence.data import Moments, read, simulate
 from whence.discovery import PC, Confidence, bootstrap
-from whence.discovery.resampling import _block_weights, _Source
+from whence.discovery.resampling import ResampledRows, _block_weights
 from whence.errors import DataError, ParameterError
 
 
@@ -16,7 +16,7 @@ def linear(p: int = 6, n: int = 400, seed: int = 0):
 
 
 def drawn(data, length: int = 1):
-    sample = _Source(data).draw(np.random.default_rng(1), length)
+    sample = ResampledRows(data).draw(np.random.SeedSequence(1), length)
     return sample, sample._table._rows
 
 

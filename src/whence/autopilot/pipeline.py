@@ -21,6 +21,7 @@ from whence.autopilot.question import Question, ask
 from whence.autopilot.study import Decision, EdgeJudgement, Study
 from whence.data import Dataset, Profile, as_dataset, profile
 from whence.discovery import DiscoveryResult, bootstrap
+from whence.discovery.verb import with_confidence
 from whence.effects import Effect, Identification
 from whence.errors import NotConverged, ParameterError
 from whence.graph import Knowledge
@@ -266,6 +267,8 @@ class _Run:
             return earlier.discovery
         search = lookup("search", plan.chosen.method)(knowledge=knowledge, **plan.chosen.settings)
         result: DiscoveryResult = search.fit(prepared.search_data)
+        if result.interrupted:
+            raise KeyboardInterrupt
         confidence = bootstrap(
             search,
             prepared.search_data,
@@ -274,7 +277,7 @@ class _Run:
             n_jobs=self.n_jobs or default_jobs(),
             progress=self.progress,
         )
-        return replace(result, confidence=confidence)
+        return with_confidence(result, confidence, plan.draws)
 
     def judged(self, found: DiscoveryResult) -> tuple[DiscoveryResult, tuple[EdgeJudgement, ...]]:
         self.warnings += [f"Search: {warning}" for warning in found.warnings]

@@ -15,6 +15,8 @@ from whence.registry import Card, methods
 SEARCH_SHARE = 0.6
 MOST_DRAWS = 100
 DEFAULT = "boss"
+# Scores that are closer than this differ by the luck of the simulations: the default search stands until it is beaten.
+LUCK = 0.01
 FEWEST_DRAWS = 20
 # Where a card carries no measured cost, a search is assumed to take this long at n = 1,000, p = 10.
 UNKNOWN_SECONDS = 1.0
@@ -71,11 +73,7 @@ def make_plan(data: Dataset, facts: Mapping[str, Any], knowledge: Knowledge, bud
         If no registered search takes the data.
     """
     judged = [_judge(card, data, facts, knowledge) for card in methods("search")]
-    fitting = sorted(
-        (candidate for candidate in judged if candidate.refused is None),
-        # Closer scores than 0.01 differ by the luck of the simulations: the default search stands until it is beaten.
-        key=lambda candidate: (-round(candidate.score, 2), candidate.method != DEFAULT, candidate.predicted_seconds),
-    )
+    fitting = _ranked([candidate for candidate in judged if candidate.refused is None])
     if not fitting:
         refusals = "; ".join(f"{candidate.method}: {candidate.refused}" for candidate in judged)
         raise DataError(
@@ -97,6 +95,15 @@ def make_plan(data: Dataset, facts: Mapping[str, Any], knowledge: Knowledge, bud
         for c in (*fitting, *(candidate for candidate in judged if candidate.refused is not None))
     )
     return Plan(ordered, draws, budget_seconds, reasons)
+
+
+def _ranked(candidates: list[Candidate]) -> list[Candidate]:
+    """Return candidates by falling score; of those that score as high as the best but for luck, the default first."""
+    best = max((candidate.score for candidate in candidates), default=0.0)
+    return sorted(
+        candidates,
+        key=lambda c: (c.method != DEFAULT or c.score < best - LUCK, -round(c.score, 2), c.predicted_seconds),
+    )
 
 
 def _choice(best: Candidate, fitting: list[Candidate], budget_seconds: float) -> str:
@@ -122,8 +129,10 @@ def _refusal(card: Card, data: Dataset, knowledge: Knowledge) -> str | None:
         return f"does not take {quote_names(unfit, 3)} ({data.columns[unfit[0]].kind})"
     if "discrete" in card.assumes and any(kind not in _DISCRETE for kind in map(str, data.kinds().values())):
         return "takes discrete columns only"
-    if card.output == "PAG":
+    if card.output in ("PAG", "ADMG"):
         return "leaves room for hidden causes, which the steps after the search do not weigh yet; run it by itself"
+    if card.columns is not None or "additive-noise" in card.assumes:
+        return "orders columns by kernel regressions, too slow to resample within a study; run it by itself"
     missing_forms = knowledge.forms() - card.knowledge
     if missing_forms:
         return f"cannot respect knowledge of the form {quote_names(sorted(missing_forms))}"

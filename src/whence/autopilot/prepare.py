@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from whence.autopilot.study import Decision
 from whence.data import Dataset, Kind
 from whence.errors import DataError, quote_names
@@ -17,7 +15,6 @@ _NOT_VARIABLES = {
     Kind.TIME: "it orders the rows; give it as time= to use it",
     Kind.CONSTANT: "it does not vary",
 }
-BINS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +27,11 @@ class Prepared:
 
 
 def prepare(data: Dataset, facts: Mapping[str, Any], keep: tuple[str, ...]) -> Prepared:
-    """Choose the columns to search and bring them to one sort.
+    """Choose the columns to search.
 
     Columns named in ``keep`` (treatment and outcome) must be usable; others that are identifiers, times, constant,
-    mostly missing or all but copies of another column are left out, and said so. A table that mixes many-valued
-    categories with numbers is searched on thirds of its numeric columns; the effect is estimated on the original values
-    all the same.
+    mostly missing or all but copies of another column are left out, and said so. A table that mixes categories with
+    numbers is searched as it is, which is said too.
 
     Raises
     ------
@@ -76,10 +72,7 @@ def prepare(data: Dataset, facts: Mapping[str, Any], keep: tuple[str, ...]) -> P
         )
     searched = data.select(names)
     _check_rows(searched)
-    searched, more = _one_sort(searched)
-    decisions += more
-    if more:
-        warnings.append(more[0].what)
+    decisions += _both_sorts(searched)
     return Prepared(searched, tuple(decisions), tuple(warnings))
 
 
@@ -97,25 +90,16 @@ def _check_rows(data: Dataset) -> None:
         )
 
 
-def _one_sort(data: Dataset) -> tuple[Dataset, list[Decision]]:
+def _both_sorts(data: Dataset) -> list[Decision]:
+    """Return what is done about a table that mixes categories with numbers."""
     kinds = data.kinds()
     categories = [name for name, kind in kinds.items() if kind is Kind.CATEGORICAL]
     numbers = [name for name, kind in kinds.items() if kind in (Kind.CONTINUOUS, Kind.COUNT)]
     if not categories or not numbers:
-        return data, []
-    for name in numbers:
-        data = data.with_column(name, _thirds(data.numeric([name])[:, 0]), kind=Kind.ORDINAL)
+        return []
     what = (
-        f"Searched on thirds of {quote_names(numbers)} because the table also holds the categories "
-        f"{quote_names(categories)}; weak relations of the numbers can be missed."
+        f"searched the numbers {quote_names(numbers)} together with the categories {quote_names(categories)}, each "
+        "level of which is an indicator"
     )
-    why = "the registered searches take numbers or categories, not both; the effect is estimated on the original values"
-    return data, [Decision("columns", what, why, ("drop the categories", "give the categories as 0/1 columns"))]
-
-
-def _thirds(values: np.ndarray) -> list[int | None]:
-    """Return 0, 1, 2 for the lower, middle and upper third; equal values stay together; missing stays missing."""
-    seen = values[~np.isnan(values)]
-    cuts = np.unique(np.quantile(seen, [1 / BINS, 2 / BINS])) if seen.size else np.array([])
-    binned = np.searchsorted(cuts, values, side="left")
-    return [None if np.isnan(value) else int(cell) for value, cell in zip(values, binned)]
+    why = "that finds more of the true edges than cutting the numbers into a few levels or leaving one sort out"
+    return [Decision("columns", what, why, ("cut the numbers into levels", "drop the categories"))]

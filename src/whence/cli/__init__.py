@@ -1,6 +1,7 @@
 """The command line: `whence analyze`, `profile`, `discover`, `estimate`, `methods`, `systems`, `reproduce`, `explain`.
 
-Exit codes: 0 answered, 2 bad input, 3 the effect is not identified. Results go to standard output, progress and
+Exit codes: 0 answered, 2 bad input, 3 the effect is not identified, 130 interrupted, with what was found until then if
+anything was printed. Results go to standard output, progress and
 warnings about the run to standard error; with ``--json`` standard output holds exactly one object, also on errors.
 """
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 EXIT_BAD_INPUT = 2
 EXIT_NOT_IDENTIFIED = 3
+EXIT_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -34,7 +36,7 @@ def main() -> None:
         refuse(error)
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("whence: stopped; nothing was written.\n")
-        sys.exit(130)
+        sys.exit(EXIT_INTERRUPTED)
     except Exception as error:
         if debug or not hasattr(error, "format_message"):  # what typer has to say of the options
             raise

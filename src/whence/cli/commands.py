@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from whence.cli import EXIT_NOT_IDENTIFIED, refuse
+from whence.cli import EXIT_INTERRUPTED, EXIT_NOT_IDENTIFIED, refuse
 from whence.errors import DataError, NotIdentified, ParameterError, quote_names
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
@@ -138,6 +138,10 @@ def discover(
     missing: Missing = None,
     drop: Drop = None,
     kind: Kinds = None,
+    index: Annotated[str | None, typer.Option(help="The column of times or domains that cd-nod goes by.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option(help="A setting of the search, NAME=VALUE: alpha=0.01; may be repeated.")
+    ] = None,
     draws: Annotated[int, typer.Option(help="Bootstrap draws behind the confidence; 0 for none.")] = 100,
     output: Annotated[str | None, typer.Option(help="Write the graph: .svg .dot .gml .json .txt")] = None,
     json: Json = False,
@@ -161,6 +165,7 @@ def discover(
             random_state=seed,
             n_jobs=jobs,
             progress=progress,
+            **_settings(setting, index),
         )
     if output:
         write_graph(result, output)
@@ -168,6 +173,8 @@ def discover(
         typer.echo(payload.from_discovery(result).dumps())
     else:
         show.discovery(result)
+    if result.interrupted:
+        raise typer.Exit(EXIT_INTERRUPTED)
 
 
 @app.command()
@@ -325,6 +332,24 @@ def _knowledge(
 
     parsed = Knowledge.parse_tiers(tiers) if tiers else suggested
     return Knowledge(required=require or (), forbidden=forbid or (), tiers=parsed)
+
+
+def _settings(given: list[str] | None, index: str | None) -> dict[str, Any]:
+    """Return settings of a search by name: numbers, true, false, null and lists as JSON writes them, else text."""
+    from json import JSONDecodeError, loads
+
+    from whence.errors import ParameterError
+
+    found: dict[str, Any] = {} if index is None else {"index": index}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise ParameterError("E342", f"--setting {text!r} is not of the form NAME=VALUE.", "Write alpha=0.01.")
+        try:
+            found[name.strip()] = loads(value)
+        except JSONDecodeError:
+            found[name.strip()] = value
+    return found
 
 
 def _silent(stage: str, done: int, total: int) -> None:

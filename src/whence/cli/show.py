@@ -71,6 +71,7 @@ def discovery(result: DiscoveryResult) -> None:
         found = evidence.get(frozenset((edge.source, edge.target)))
         table.add_row(escape(str(edge)), strength, direction, _evidence(found))
     out.print(table if result.graph.edges() else "No edges were found.")
+    _warnings(result.warnings, ())
 
 
 def _evidence(found: Any) -> str:

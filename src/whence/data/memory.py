@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -64,12 +65,8 @@ class MemoryTable:
         return self._floats[key]
 
     def _as_floats(self, column: Column) -> NDArray[np.float64]:
-        import pyarrow as pa
-
-        chunked = self.table.column(column.name)
-        numbers = pa.types.is_floating(chunked.type) or pa.types.is_integer(chunked.type)
-        if numbers and column.kind is not Kind.BINARY:
-            values = np.asarray(chunked.to_numpy(zero_copy_only=False), dtype=np.float64)
+        if column.name in self._numbers and column.kind is not Kind.BINARY:
+            values = np.asarray(self.table.column(column.name).to_numpy(), dtype=np.float64)
         else:
             codes, levels = self.coded(column)
             values = np.array([*level_numbers(column.kind, levels), np.nan])[codes]
@@ -88,6 +85,14 @@ class MemoryTable:
             codes.flags.writeable = False
             self._codes[key] = (codes, levels)
         return self._codes[key]
+
+    @cached_property
+    def _numbers(self) -> frozenset[str]:
+        """The columns that are stored as numbers."""
+        import pyarrow as pa
+
+        stored = {field.name: field.type for field in self.table.schema}
+        return frozenset(n for n, kind in stored.items() if pa.types.is_floating(kind) or pa.types.is_integer(kind))
 
     def moments(self, columns: Sequence[Column]) -> Moments:
         """Return the moments over rows complete in the columns."""
@@ -145,7 +150,7 @@ def _integer_codes(column: pa.ChunkedArray, levels: tuple[Any, ...]) -> NDArray[
         return None
     place = np.full(high - low + 1, -1, dtype=np.int32)
     place[np.array(levels) - low] = np.arange(len(levels), dtype=np.int32)
-    return place[values - low]
+    return np.asarray(place[values - low], dtype=np.int32)
 
 
 def _looked_up(column: pa.ChunkedArray, levels: tuple[Any, ...]) -> NDArray[np.int32]:

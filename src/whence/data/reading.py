@@ -187,7 +187,7 @@ def _float_facts(table: pa.Table, names: Sequence[str]) -> dict[str, Facts]:
     values.sort(axis=1)
     absent = np.isnan(values).sum(axis=1)
     last = values[np.arange(len(names)), values.shape[1] - 1 - absent]
-    for k in np.flatnonzero(np.isinf(values[:, 0]) | np.isinf(last)):
+    for k in np.flatnonzero(np.isinf(values[:, 0]) | np.isinf(last)).tolist():
         _check_finite(names[k], table.column(names[k]))
     whole = ((np.floor(values) == values) | np.isnan(values)).all(axis=1)
     distinct = 1 + np.count_nonzero(values[:, 1:] != values[:, :-1], axis=1) - absent  # NaN differs from itself

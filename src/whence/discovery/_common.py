@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,16 @@ from whence.registry import Card
 _CATEGORIES = frozenset({Kind.CATEGORICAL})
 _DISCRETE = frozenset({Kind.CATEGORICAL, Kind.BINARY, Kind.ORDINAL})
 _NOT_VARIABLES = frozenset({Kind.TIME, Kind.ID})
+
+Sort = Literal["discrete", "numeric", "mixed"]
+"""Which statistics a table has: counts, correlations, or correlations with the indicators of categories."""
+
+SORT_RULES: dict[Sort, str] = {
+    "discrete": "all columns are discrete",
+    "numeric": "all columns are numeric",
+    "mixed": "the table has numbers and categories",
+}
+
 # Two columns whose correlation is this close to one are the same column to every test and score.
 SAME = 1.0 - 1e-10
 _FEWEST_ROWS = 5
@@ -102,48 +112,34 @@ def open_table(data: Any, card: Card) -> Dataset:
     columns = dataset.columns
     empty = [name for name, column in columns.items() if column.missing == dataset.n_rows]
     if empty:
-        raise DataError("E306", f"column {quote_names(empty)} has no value in any row.", _leave_out(empty))
+        raise DataError("E306", f"column {quote_names(empty)} has no value in any row.", leave_out(empty))
     constant = [name for name, column in columns.items() if column.kind is Kind.CONSTANT]
     if constant:
-        raise _constant(constant)
+        raise constant_columns(constant)
     no_variables = [name for name, column in columns.items() if column.kind in _NOT_VARIABLES]
     if no_variables:
         name = no_variables[0]
         raise DataError(
             "E310",
             f"column {name!r} is of kind {columns[name].kind} ({columns[name].reason}); a search takes variables.",
-            f"{_leave_out(no_variables)} Or override its kind with wh.read(..., kinds={{{name!r}: ...}}).",
+            f"{leave_out(no_variables)} Or override its kind with wh.read(..., kinds={{{name!r}: ...}}).",
         )
     unfit = [name for name, column in columns.items() if str(column.kind) not in card.kinds]
     if unfit:
         raise DataError(
             "E310",
             f"{card.name} does not take column {quote_names(unfit)} of kind {columns[unfit[0]].kind}.",
-            f"It takes {', '.join(sorted(card.kinds))}. {_leave_out(unfit)} Or override kinds in wh.read(..., kinds=).",
+            f"It takes {', '.join(sorted(card.kinds))}. {leave_out(unfit)} Or override kinds in wh.read(..., kinds=).",
         )
     return dataset
 
 
-def is_discrete(data: Dataset) -> bool:
-    """Return whether a table is searched by counts (all columns discrete) and not by correlations (all numeric).
-
-    Raises
-    ------
-    DataError
-        If it mixes categories with numbers, naming both.
-    """
-    kinds = data.kinds()
-    categories = [name for name, kind in kinds.items() if kind in _CATEGORIES]
-    numbers = [name for name, kind in kinds.items() if kind not in _DISCRETE]
-    if categories and numbers:
-        raise DataError(
-            "E304",
-            f"the table mixes categories ({quote_names(categories, 4)}) with numbers ({quote_names(numbers, 4)}); "
-            "correlations and counts do not take both.",
-            "Select columns of one sort with data.select([...]), bin the numbers, give categories as 0/1 columns, or "
-            "take a test of both: PC(test='rcot').",
-        )
-    return not numbers
+def sort_of(data: Dataset) -> Sort:
+    """Return whether the columns of a table are all discrete, all numeric, or of both sorts."""
+    kinds = data.kinds().values()
+    if all(kind in _DISCRETE for kind in kinds):
+        return "discrete"
+    return "mixed" if any(kind in _CATEGORIES for kind in kinds) else "numeric"
 
 
 def gaussian_input(data: Dataset, *, rows_per_column: bool = False) -> GaussianInput:
@@ -160,12 +156,12 @@ def gaussian_input(data: Dataset, *, rows_per_column: bool = False) -> GaussianI
         For too few complete rows, a column without variance or two columns that are the same.
     """
     moments = data.moments()
-    warnings = _check_rows(data, moments.n, rows_per_column)
+    warnings = check_rows(data, moments.n, rows_per_column)
     variance = np.diag(moments.covariance)
     typical = np.maximum(np.abs(moments.mean), np.sqrt(np.abs(variance)))
     flat = [name for name, v, scale in zip(moments.names, variance, typical) if not v > (1e-13 * scale) ** 2]
     if flat:
-        raise _constant(flat, moments.n)
+        raise constant_columns(flat, moments.n)
     _refuse_copies(moments)
     binary = [name for name, kind in data.kinds().items() if kind is Kind.BINARY]
     if binary:
@@ -187,7 +183,7 @@ def discrete_input(data: Dataset) -> DiscreteInput:
     coded = data.codes()
     complete = (coded.codes >= 0).all(axis=1)
     rows = np.ascontiguousarray(coded.codes[complete].T) if not complete.all() else np.ascontiguousarray(coded.codes.T)
-    warnings = _check_rows(data, rows.shape[1], rows_per_column=False)
+    warnings = check_rows(data, rows.shape[1], rows_per_column=False)
     sizes = np.zeros(len(rows), dtype=np.int64)
     for column, codes in enumerate(rows):
         occurring = np.flatnonzero(np.bincount(codes))
@@ -198,8 +194,8 @@ def discrete_input(data: Dataset) -> DiscreteInput:
             rows[column] = place[codes]
     flat = [name for name, size in zip(data.names, sizes) if size < 2]
     if flat:
-        raise _constant(flat, rows.shape[1])
-    _refuse_same_codes(data.names, rows, sizes)
+        raise constant_columns(flat, rows.shape[1])
+    _refuse_same_codes(data.names, rows)
     return DiscreteInput(data.names, rows, sizes, tuple(warnings), data.library)
 
 
@@ -208,10 +204,10 @@ def rows_input(data: Dataset) -> RowsInput:
     values = data.numeric()
     complete = ~np.isnan(values).any(axis=1)
     values = values[complete] if not complete.all() else values
-    warnings = _check_rows(data, len(values), rows_per_column=True)
+    warnings = check_rows(data, len(values), rows_per_column=True)
     flat = [name for name, column in zip(data.names, values.T) if np.ptp(column) == 0]
     if flat:
-        raise _constant(flat, len(values))
+        raise constant_columns(flat, len(values))
     covariance = np.cov(values, rowvar=False)
     _refuse_copies(Moments(data.names, len(values), values.mean(axis=0), covariance, data.n_rows))
     return RowsInput(data.names, values, tuple(warnings), data.library)
@@ -275,36 +271,56 @@ def dependent_columns(correlation: NDArray[np.float64], names: tuple[str, ...]) 
 
 
 class SeparatingSets(Mapping[tuple[str, str], tuple[str, ...]]):
-    """Which names separated each pair that was found independent; built from arrays, looked up by name.
+    """Which names separated each pair that was found independent; kept as found, named when looked up.
 
-    Keys are ``(a, b)`` with a before b in the columns; lookup takes either order.
+    Keys are ``(a, b)`` with a before b in the table; lookup takes either order.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The columns in the table's order, in which pairs and sets are told.
+    searched : tuple of str
+        The columns in the order in which they were searched.
+    separated : bool array, shape (p, p)
+        By columns as searched.
+    sets : mapping of (int, int) to tuple of int
+        By columns as searched, i < j; a pair that is not in it was separated by no other column.
     """
 
     def __init__(
-        self, names: tuple[str, ...], separated: NDArray[np.bool_], sets: Mapping[tuple[int, int], tuple[int, ...]]
+        self,
+        names: tuple[str, ...],
+        searched: tuple[str, ...],
+        separated: NDArray[np.bool_],
+        sets: Mapping[tuple[int, int], tuple[int, ...]],
     ) -> None:
         self._names = names
-        self._separated = np.triu(separated, k=1)
-        self._sets = dict(sets)
-        self._index = {name: k for k, name in enumerate(names)}
+        self._searched = searched
+        self._separated = separated
+        self._sets = sets
+        self._index = {name: k for k, name in enumerate(searched)}
+        self._place = {name: k for k, name in enumerate(names)}
 
     def __getitem__(self, pair: tuple[str, str]) -> tuple[str, ...]:
         i, j = sorted((self._index[pair[0]], self._index[pair[1]]))
         if not self._separated[i, j]:
             raise KeyError(pair)
-        return tuple(self._names[k] for k in self._sets.get((i, j), ()))
+        return tuple(sorted((self._searched[k] for k in self._sets.get((i, j), ())), key=self._place.__getitem__))
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return ((self._names[i], self._names[j]) for i, j in np.argwhere(self._separated))
+        order = [self._index[name] for name in self._names]
+        separated = np.triu(self._separated[np.ix_(order, order)], k=1)
+        return ((self._names[i], self._names[j]) for i, j in np.argwhere(separated))
 
     def __len__(self) -> int:
-        return int(self._separated.sum())
+        return int(self._separated.sum()) // 2
 
     def __repr__(self) -> str:
         return f"SeparatingSets({len(self)} pairs, {len(self._sets)} of them given other columns)"
 
 
-def _check_rows(data: Dataset, complete: int, rows_per_column: bool) -> list[str]:
+def check_rows(data: Dataset, complete: int, rows_per_column: bool) -> list[str]:
+    """Return what is to be said of the rows left out and of few rows; raise DataError if there are too few."""
     p = len(data.names)
     if complete < _FEWEST_ROWS:
         most = max(data.columns.values(), key=lambda column: column.missing)
@@ -330,10 +346,11 @@ def _check_rows(data: Dataset, complete: int, rows_per_column: bool) -> list[str
     return warnings
 
 
-def _constant(names: list[str], rows: int | None = None) -> DataError:
+def constant_columns(names: list[str], rows: int | None = None) -> DataError:
+    """Return the error for columns that hold one value."""
     where = f" in the {rows:,} complete rows" if rows is not None else ""
     verb = "s do" if len(names) > 1 else " does"
-    return DataError("E305", f"column{verb} not vary{where}: {quote_names(names)}.", _leave_out(names))
+    return DataError("E305", f"column{verb} not vary{where}: {quote_names(names)}.", leave_out(names))
 
 
 def _refuse_copies(moments: Moments) -> None:
@@ -344,24 +361,29 @@ def _refuse_copies(moments: Moments) -> None:
         raise DataError(
             "E307",
             f"columns {a!r} and {b!r} are the same up to scale; which of them causes anything cannot be told.",
-            _leave_out([b]),
+            leave_out([b]),
         )
 
 
-def _refuse_same_codes(names: tuple[str, ...], codes: NDArray[np.int32], sizes: NDArray[np.int64]) -> None:
+def _refuse_same_codes(names: tuple[str, ...], codes: NDArray[np.int32]) -> None:
     """Raise DataError for the first pair of discrete columns that are the same up to the names of their values."""
-    seen: dict[bytes, int] = {}
+    alike: dict[bytes, list[int]] = {}  # columns whose values occur equally often
     for column, row in enumerate(codes):
-        _, first, inverse = np.unique(row, return_index=True, return_inverse=True)
-        order = np.argsort(np.argsort(first)).astype(np.int32)
-        other = seen.setdefault(order[inverse].tobytes(), column)
-        if other != column:
-            raise DataError(
-                "E307",
-                f"columns {names[other]!r} and {names[column]!r} are the same up to the names of their values.",
-                _leave_out([names[column]]),
-            )
+        alike.setdefault(np.sort(np.bincount(row)).tobytes(), []).append(column)
+    for group in alike.values():
+        seen: dict[bytes, int] = {}
+        for column in group if len(group) > 1 else ():
+            _, first, inverse = np.unique(codes[column], return_index=True, return_inverse=True)
+            by_appearance = np.argsort(np.argsort(first)).astype(np.int32)
+            other = seen.setdefault(by_appearance[inverse].tobytes(), column)
+            if other != column:
+                raise DataError(
+                    "E307",
+                    f"columns {names[other]!r} and {names[column]!r} are the same up to the names of their values.",
+                    leave_out([names[column]]),
+                )
 
 
-def _leave_out(names: list[str]) -> str:
+def leave_out(names: list[str]) -> str:
+    """Return the advice to leave columns out."""
     return f"Leave {'it' if len(names) == 1 else 'them'} out: data.select([...]) without {quote_names(names)}."

@@ -9,26 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whence.discovery._common import knowledge_arrays, open_table, precedence
+from whence.discovery._common import SeparatingSets, knowledge_arrays, open_table, precedence
 from whence.discovery._orient import ColliderRule
 from whence.discovery._pag import Judge, PartialGraph, is_class
 from whence.discovery._possible_d_sep import Limits, Searched, TimedScanner
 from whence.discovery._scan import Booleans, Integers, Neighbours, Scanner, scanner_of
 from whence.discovery._skeleton import Skeleton, find_skeleton
 from whence.discovery._triple_checks import Checks
-from whence.discovery.pc import MOST_SETS, PC, _evidence, _separating_sets, _Setup
+from whence.discovery.pc import MOST_SETS, PC, Setup, evidence_of, unfinished
 from whence.discovery.result import DiscoveryResult
 from whence.graph import Graph, Knowledge
 
 if TYPE_CHECKING:
     from whence.discovery.fci import FCI, RFCI
+    from whence.discovery.gfci import GFCI
 
 
 @dataclass(frozen=True)
 class Problem:
     """What is searched: the test with its scanner, the knowledge, the limits."""
 
-    setup: _Setup
+    setup: Setup
     scan: Scanner
     required: Booleans
     forbidden: Booleans
@@ -36,17 +37,17 @@ class Problem:
     alpha_rule: str
 
     @classmethod
-    def of(cls, search: FCI | RFCI, data: Any, most_candidates: int | None = None) -> Problem:
+    def of(cls, search: FCI | GFCI | RFCI, data: Any, most_candidates: int | None = None) -> Problem:
         """Read the data as PC does."""
         if isinstance(search.test, str):
             data = open_table(data, search.card)
         pc = PC(alpha=search.alpha, test=search.test, max_depth=search.max_depth)
-        setup = pc._set_up(data)
+        setup = pc.set_up(data)
         names = setup.test.names
         required, forbidden = knowledge_arrays(search.knowledge, names, search.card)
         before = precedence(names, search.knowledge, required)
         scan = scanner_of(setup.test)
-        alpha, alpha_rule = pc._level(setup.test)
+        alpha, alpha_rule = pc.level(setup.test)
         most_sets = MOST_SETS if search.max_depth is None else np.inf
         limits = Limits(alpha, search.max_depth, most_sets, most_candidates)
         return cls(setup, TimedScanner(scan, before) if before.any() else scan, required, forbidden, limits, alpha_rule)
@@ -115,7 +116,7 @@ def _remembered(judge: Judge) -> Judge:
 
 
 def result_of(
-    search: FCI | RFCI,
+    search: FCI | GFCI | RFCI,
     problem: Problem,
     skeleton: Skeleton,
     graph: PartialGraph,
@@ -147,8 +148,8 @@ def result_of(
             "selection": search.selection,
             "knowledge": (search.knowledge or Knowledge()).to_dict(),
         },
-        evidence=_evidence(found, skeleton, names),
-        separating_sets=_separating_sets(skeleton, setup.names, back),
+        evidence=evidence_of(found, skeleton, names),
+        separating_sets=SeparatingSets(setup.names, names, skeleton.level >= 0, skeleton.sets),
         rows_used=setup.test.rows_used,
         seconds=time.perf_counter() - started,
         warnings=(*setup.warnings, *_warnings(search, problem, skeleton, graph, consistent, searched)),
@@ -159,11 +160,21 @@ def result_of(
             "consistent": consistent,
         },
         library=setup.library,
+        interrupted=skeleton.interrupted_at is not None,
     )
 
 
+def unfinished_result(
+    search: FCI | GFCI | RFCI, problem: Problem, skeleton: Skeleton, started: float
+) -> DiscoveryResult:
+    """Return what was found of a skeleton before the user interrupted the search, nothing directed by the data."""
+    graph = with_colliders(problem, skeleton, np.zeros((0, 3), dtype=np.int64))
+    details = {"tests": skeleton.tests}
+    return result_of(search, problem, skeleton, graph, started=started, own={}, details=details)
+
+
 def _warnings(
-    search: FCI | RFCI,
+    search: FCI | GFCI | RFCI,
     problem: Problem,
     skeleton: Skeleton,
     graph: PartialGraph,
@@ -171,6 +182,8 @@ def _warnings(
     searched: Searched | None,
 ) -> list[str]:
     said = []
+    if skeleton.interrupted_at is not None:
+        said.append(unfinished(skeleton.interrupted_at))
     if skeleton.stopped:
         said.append(
             "some columns have more than 15 neighbours: conditioning sizes with more than "

@@ -82,27 +82,35 @@ def agrees(marks, near, degree, forbidden, trial, work):  # type: ignore[no-unty
     return extend_lists(work, near, degree)
 
 
-@kernel("boolean(int8[:,::1], int32[:,::1], int32[::1], int64, int64, boolean[::1])")
-def path(marks, near, degree, start, goal, blocked):  # type: ignore[no-untyped-def]
-    """Return whether a semi-directed path leads from start to goal around the blocked nodes."""
-    p = len(degree)
-    seen = np.zeros(p, np.bool_)
-    stack = np.empty(p, np.int64)
-    stack[0] = start
-    seen[start] = True
-    height = 1
-    while height > 0:
-        height -= 1
-        a = stack[height]
+@kernel("boolean(int8[:,::1], int64, int64)")
+def passable(marks, a, b):  # type: ignore[no-untyped-def]
+    """Return whether a semi-directed path may go from a to b: they are joined, and not by b -> a."""
+    return marks[a, b] != 0 and not (marks[b, a] == ARROW and marks[a, b] == TAIL)
+
+
+@kernel("boolean(int8[:,::1], int32[:,::1], int32[::1], int64, int64, boolean[::1], int32[::1])")
+def path(marks, near, degree, start, goal, blocked, came):  # type: ignore[no-untyped-def]
+    """Return whether a semi-directed path leads from start to goal around the blocked nodes.
+
+    ``came[b]`` is then the node before b on a shortest one, from the goal back to the start.
+    """
+    queue = np.empty(len(degree), np.int64)
+    queue[0] = start
+    came[:] = -1
+    came[start] = start
+    done, waiting = 0, 1
+    while done < waiting:
+        a = queue[done]
+        done += 1
         for i in range(degree[a]):
             b = near[a, i]
-            if seen[b] or blocked[b] or (marks[b, a] == ARROW and marks[a, b] == TAIL):
+            if came[b] >= 0 or blocked[b] or not passable(marks, a, b):
                 continue
+            came[b] = a
             if b == goal:
                 return True
-            seen[b] = True
-            stack[height] = b
-            height += 1
+            queue[waiting] = b
+            waiting += 1
     return False
 
 

@@ -20,16 +20,24 @@ from whence.discovery._kernels_class import (
     gather,
     join,
     joins_clique,
+    passable,
     path,
     points_in,
 )
 from whence.graph._kernels import class_of_dag, extend_lists
 from whence.scores._kernels import GAINS, SCORE
 
+# By target and source the gain of the best insertion and its clique of neighbours; targets to score anew and to look
+# through anew, and their best source and its gain; insertions that are not valid now: target, source, clique and length
+# of a path that this does not block, their gains, and those paths.
+_STATE = (
+    "Tuple((float64[:,::1], int64[:,::1], boolean[::1], boolean[::1], int64[::1], float64[::1], int64[:,::1], "
+    "float64[::1], int32[:,::1]))"
+)
 _GRAPH = "int8[:,::1], int32[:,::1], int32[::1]"
 
 
-@kernel(f"void({GAINS}, {SCORE}, {_GRAPH}, boolean[:,::1], int64, int64, float64[:,::1], int64[:,::1], int64, float64)")
+@kernel(f"void({GAINS}, {SCORE}, {_GRAPH}, boolean[:,::1], boolean, int64, int64, float64[:,::1], int64[:,::1])")
 def _score_target(  # type: ignore[no-untyped-def]
     gains_of,
     score,
@@ -37,17 +45,13 @@ def _score_target(  # type: ignore[no-untyped-def]
     near,
     degree,
     forbidden,
+    known,
     target,
     most_parents,
     gain,
     clique_of,
-    only,
-    below,
 ):
-    """Write for every source its best insertion into the target with a gain below a bound, path condition aside.
-
-    With ``only`` >= 0 just that source is scored, and only cliques that block every semi-directed path count.
-    """
+    """Write for every source its best insertion into the target, path condition aside."""
     p = len(degree)
     parents = np.empty(degree[target] + 1, np.int64)
     neighbours = np.empty(degree[target] + 1, np.int64)
@@ -65,13 +69,11 @@ def _score_target(  # type: ignore[no-untyped-def]
     wanted = np.zeros(p, np.bool_)
     for x in range(p):
         # Without a collider at the target some member of the class may have the edge the other way round.
-        ruled_out = forbidden[x, target] and (forbidden[target, x] or shielding[x] < n_parents)
-        wanted[x] = x != target and marks[x, target] == 0 and not ruled_out and only in (-1, x)
-        if only in (-1, x):
-            gain[target, x] = -np.inf
+        ruled_out = known and forbidden[x, target] and (forbidden[target, x] or shielding[x] < n_parents)
+        wanted[x] = x != target and marks[target, x] == 0 and not ruled_out
+        gain[target, x] = -np.inf
     gains = np.empty(p)
     given = np.empty(n_parents + n_neighbours + 1, np.int64)
-    blocked = np.zeros(p, np.bool_)
     cliques = [np.int64(0)]
     last = [np.int64(-1)]
     while len(cliques) > 0:
@@ -82,16 +84,8 @@ def _score_target(  # type: ignore[no-untyped-def]
             gains_of(score, target, given, count, wanted, gains)
             for x in range(p):
                 # The clique is NA(target, x) and T: it holds all neighbours that x is joined to, and T none of them.
-                if not wanted[x] or not gain[target, x] < gains[x] < below or needed[x] & ~clique:
+                if not wanted[x] or not gain[target, x] < gains[x] or needed[x] & ~clique:
                     continue
-                if only >= 0:
-                    for k in range(n_parents, count):
-                        blocked[given[k]] = True
-                    open_path = path(marks, near, degree, target, x, blocked)
-                    for k in range(n_parents, count):
-                        blocked[given[k]] = False
-                    if open_path:
-                        continue
                 joining = clique & ~needed[x]
                 if (joining and forbidden[x, target]) or not points_in(forbidden, neighbours, joining, target):
                     continue
@@ -101,6 +95,48 @@ def _score_target(  # type: ignore[no-untyped-def]
             if joins_clique(marks, neighbours, clique, k):
                 cliques.append(clique | (np.int64(1) << k))
                 last.append(np.int64(k))
+
+
+@kernel(
+    f"Tuple((float64, int64))({GAINS}, {SCORE}, {_GRAPH}, boolean[:,::1], int64, int64, int64, float64, boolean[::1], "
+    "float64[::1])"
+)
+def _next_insertion(  # type: ignore[no-untyped-def]
+    gains_of, score, marks, near, degree, forbidden, source, target, most_parents, below, wanted, gains
+):
+    """Return the best insertion of one edge with a gain below a bound, and its clique, path condition aside.
+
+    ``wanted`` is false everywhere, ``gains`` room.
+    """
+    parents = np.empty(degree[target] + 1, np.int64)
+    neighbours = np.empty(degree[target] + 1, np.int64)
+    packed = around(marks, near, degree, target, parents, neighbours)
+    n_parents, n_neighbours = packed // 4294967296, packed % 4294967296
+    needed = np.int64(0)
+    for k in range(n_neighbours):
+        if marks[neighbours[k], source] != 0:
+            needed |= np.int64(1) << k
+    given = np.empty(n_parents + n_neighbours + 1, np.int64)
+    best, best_clique = -np.inf, np.int64(0)
+    cliques = [np.int64(0)]
+    last = [np.int64(-1)]
+    wanted[source] = True
+    while len(cliques) > 0:
+        clique = cliques.pop()
+        top = last.pop()
+        count = gather(parents, n_parents, neighbours, clique, given)
+        joining = clique & ~needed
+        free = not (joining and forbidden[source, target]) and points_in(forbidden, neighbours, joining, target)
+        if count < most_parents and free and not needed & ~clique:
+            gains_of(score, target, given, count, wanted, gains)
+            if best < gains[source] < below:
+                best, best_clique = gains[source], clique
+        for k in range(top + 1, n_neighbours):
+            if joins_clique(marks, neighbours, clique, k):
+                cliques.append(clique | (np.int64(1) << k))
+                last.append(np.int64(k))
+    wanted[source] = False
+    return best, best_clique
 
 
 @kernel(
@@ -126,8 +162,8 @@ def _settle(marks, near, degree, forbidden, known, before, scratch, touched):  #
     return not known or agrees(marks, near, degree, forbidden, scratch[1], scratch[2])
 
 
-@kernel("boolean(int8[:,::1], int32[:,::1], int32[::1], int64, int64, int64)")
-def _blocks(marks, near, degree, source, target, clique):  # type: ignore[no-untyped-def]
+@kernel("boolean(int8[:,::1], int32[:,::1], int32[::1], int64, int64, int64, int32[::1])")
+def _blocks(marks, near, degree, source, target, clique, came):  # type: ignore[no-untyped-def]
     """Return whether the clique of the target's neighbours blocks every semi-directed path to the source."""
     parents = np.empty(degree[target] + 1, np.int64)
     neighbours = np.empty(degree[target] + 1, np.int64)
@@ -136,7 +172,30 @@ def _blocks(marks, near, degree, source, target, clique):  # type: ignore[no-unt
     for k in range(n_neighbours):
         if (clique >> k) & 1:
             blocked[neighbours[k]] = True
-    return not path(marks, near, degree, target, source, blocked)
+    return not path(marks, near, degree, target, source, blocked, came)
+
+
+@kernel("int64(int64, int64, int32[::1], int32[::1])")
+def _trace(source, target, came, nodes):  # type: ignore[no-untyped-def]
+    """Write the path found from target to source, backwards; return how many nodes it has, 0 if there is no room."""
+    node, length = source, 1
+    nodes[0] = source
+    while node != target:
+        node = came[node]
+        if length == len(nodes):
+            return 0
+        nodes[length] = node
+        length += 1
+    return length
+
+
+@kernel("boolean(int8[:,::1], int32[::1], int64)")
+def _stands(marks, nodes, length):  # type: ignore[no-untyped-def]
+    """Return whether a path written by `_trace` is still semi-directed."""
+    stands = True
+    for k in range(length - 1):
+        stands = stands and passable(marks, nodes[k + 1], nodes[k])
+    return stands
 
 
 @kernel("void(int8[:,::1], int32[:,::1], int32[::1], int64, int64, int64)")
@@ -153,7 +212,10 @@ def _apply_insert(marks, near, degree, source, target, clique):  # type: ignore[
     marks[target, source] = TAIL
 
 
-@kernel(f"float64({GAINS}, {SCORE}, {_GRAPH}, boolean[:,::1], boolean, int64, int8[:,::1], int8[:,:,::1], int64[::1])")
+@kernel(
+    f"boolean({GAINS}, {SCORE}, {_GRAPH}, boolean[:,::1], boolean, int64, int8[:,::1], int8[:,:,::1], {_STATE}, int64, "
+    "int64[::1])"
+)
 def insert_edges(  # type: ignore[no-untyped-def]
     gains_of,
     score,
@@ -165,27 +227,38 @@ def insert_edges(  # type: ignore[no-untyped-def]
     most_parents,
     before,
     scratch,
+    state,
+    most,
     steps,
 ):
-    """Insert the best valid edge until none raises the score; return the rise. Chickering (2002), theorem 15.
+    """Insert the best valid edge up to ``most`` times; return whether none is left that raises the score.
 
-    ``known`` says whether anything is forbidden beyond self-loops, ``before`` and ``scratch`` are room for marks, zero
-    at first, and ``steps[0]`` counts the insertions.
+    Chickering (2002), theorem 15. ``known`` says whether anything is forbidden beyond self-loops; ``before`` and
+    ``scratch`` are room for marks, zero at first; ``state`` is what is known of the insertions, from call to call.
+    ``steps[0]`` counts the insertions, ``steps[2]`` holds how many are not valid now.
     """
     p = len(degree)
-    gain = np.full((p, p), -np.inf)  # by target, source
-    clique_of = np.zeros((p, p), np.int64)
-    dirty = np.ones(p, np.bool_)
-    best_source = np.zeros(p, np.int64)
-    rescan = np.ones(p, np.bool_)
+    gain, clique_of, dirty, rescan, best_source, best_gain, barred, barred_gain, barrier = state
     touched = np.zeros(p, np.bool_)
-    held_target = np.empty(p * 4 + 64, np.int64)
-    held_source = np.empty(p * 4 + 64, np.int64)
-    held_gain = np.empty(p * 4 + 64)
-    held_clique = np.empty(p * 4 + 64, np.int64)
-    rise = 0.0
-    while True:
-        held = 0
+    wanted = np.zeros(p, np.bool_)
+    gains = np.empty(p)
+    came = np.empty(p, np.int32)
+    n_barred = steps[2]
+    for _ in range(most):
+        # Insertions that are not valid wait until the path that forbids them is no longer there, their target is scored
+        # anew, or a better one of the same edge is back.
+        kept = 0
+        for k in range(n_barred):
+            y, x = barred[k, 0], barred[k, 1]
+            if dirty[y] or gain[y, x] >= barred_gain[k]:
+                continue
+            if barred[k, 3] == 0 or not _stands(marks, barrier[k], barred[k, 3]):
+                gain[y, x], clique_of[y, x], rescan[y] = barred_gain[k], barred[k, 2], True
+                continue
+            if kept < k:
+                barred[kept], barred_gain[kept], barrier[kept] = barred[k], barred_gain[k], barrier[k]
+            kept += 1
+        n_barred = steps[2] = kept
         for y in range(p):
             if dirty[y]:
                 _score_target(
@@ -195,12 +268,11 @@ def insert_edges(  # type: ignore[no-untyped-def]
                     near,
                     degree,
                     forbidden,
+                    known,
                     y,
                     most_parents,
                     gain,
                     clique_of,
-                    -1,
-                    np.inf,
                 )
                 dirty[y] = False
                 rescan[y] = True
@@ -210,55 +282,44 @@ def insert_edges(  # type: ignore[no-untyped-def]
             for y in range(p):
                 if rescan[y]:
                     best_source[y] = np.argmax(gain[y])
+                    best_gain[y] = gain[y, best_source[y]]
                     rescan[y] = False
-                if gain[y, best_source[y]] > best:
-                    best = gain[y, best_source[y]]
+                if best_gain[y] > best:
+                    best = best_gain[y]
                     target = y
             if target < 0:
                 break
             source = best_source[target]
             clique = clique_of[target, source]
-            if _blocks(marks, near, degree, source, target, clique):
+            length = 0
+            if _blocks(marks, near, degree, source, target, clique, came):
                 copy_marks(marks, near, degree, before)
                 before[source, target] = before[target, source] = 0
                 _apply_insert(marks, near, degree, source, target, clique)
                 touched[:] = False
                 if _settle(marks, near, degree, forbidden, known, before, scratch, touched):
                     touched[source] = touched[target] = True
-                    rise += best
                     steps[0] += 1
                     break
                 # What is known forbids every member of the class this would lead to: undo.
                 disconnect(marks, near, degree, source, target, scratch)
                 copy_marks(before, near, degree, marks)
-            # Not valid now: keep it for later, and take the best valid one of the same pair.
-            if held < len(held_gain):
-                held_target[held], held_source[held] = target, source
-                held_gain[held], held_clique[held] = best, clique
-                held += 1
+            elif n_barred < len(barred):
+                length = _trace(source, target, came, barrier[n_barred])
+            if n_barred < len(barred):
+                barred[n_barred, 0], barred[n_barred, 1] = target, source
+                barred[n_barred, 2], barred[n_barred, 3] = clique, length
+                barred_gain[n_barred] = best
+                n_barred += 1
+                steps[2] = n_barred
             else:
                 dirty[target] = True
-            _score_target(
-                gains_of,
-                score,
-                marks,
-                near,
-                degree,
-                forbidden,
-                target,
-                most_parents,
-                gain,
-                clique_of,
-                source,
-                best,
+            gain[target, source], clique_of[target, source] = _next_insertion(
+                gains_of, score, marks, near, degree, forbidden, source, target, most_parents, best, wanted, gains
             )
             rescan[target] = True
         if target < 0:
-            return rise
-        for k in range(held - 1, -1, -1):  # of several for a pair the first is the best
-            gain[held_target[k], held_source[k]] = held_gain[k]
-            clique_of[held_target[k], held_source[k]] = held_clique[k]
-            rescan[held_target[k]] = True
+            return True
         gain[target, source] = gain[source, target] = -np.inf
         rescan[source] = rescan[target] = True
         for a in range(p):
@@ -269,6 +330,7 @@ def insert_edges(  # type: ignore[no-untyped-def]
                 z = near[end, i]
                 if marks[z, end] == TAIL and marks[end, z] == TAIL:
                     dirty[z] = True
+    return False
 
 
 @kernel("void(int8[:,::1], int32[:,::1], int32[::1], int64, int64, int64, int8[:,:,::1])")
@@ -288,7 +350,7 @@ def _apply_delete(marks, near, degree, source, target, kept, scratch):  # type: 
 
 
 @kernel(
-    f"float64({GAINS}, {SCORE}, {_GRAPH}, boolean[:,::1], boolean[:,::1], boolean, int8[:,::1], int8[:,:,::1], "
+    f"boolean({GAINS}, {SCORE}, {_GRAPH}, boolean[:,::1], boolean[:,::1], boolean, int8[:,::1], int8[:,:,::1], int64, "
     "int64[::1])"
 )
 def delete_edges(  # type: ignore[no-untyped-def]
@@ -302,16 +364,20 @@ def delete_edges(  # type: ignore[no-untyped-def]
     known,
     before,
     scratch,
+    most,
     steps,
 ):
-    """Delete the edge whose loss raises the score most until none does; return the rise. Theorem 17; see above."""
+    """Delete the edge whose loss raises the score most, up to ``most`` times; return whether none is left. Theorem 17.
+
+    Arguments are those of `insert_edges`.
+    """
     p = len(degree)
-    below = np.full((p, p), np.inf)  # deletions of an edge that gain more are refused
+    refused = [(np.int64(-1), np.int64(-1), np.inf)]  # deletions that what is known forbids, and their gains
     touched = np.zeros(p, np.bool_)
     wanted = np.zeros(p, np.bool_)
     gains = np.empty(p)
-    rise = 0.0
-    while True:
+    done = 0
+    while done < most:
         best, source, target, kept = 0.0, -1, -1, np.int64(0)
         for y in range(p):
             parents = np.empty(degree[y] + 1, np.int64)
@@ -329,6 +395,10 @@ def delete_edges(  # type: ignore[no-untyped-def]
                     if parents[k] != x:
                         others[n_others] = parents[k]
                         n_others += 1
+                bound = np.inf
+                for was_source, was_target, was_gain in refused:
+                    if was_source == x and was_target == y:
+                        bound = min(bound, was_gain)
                 wanted[x] = True
                 cliques = [np.int64(0)]
                 last = [np.int64(-1)]
@@ -337,7 +407,7 @@ def delete_edges(  # type: ignore[no-untyped-def]
                     top = last.pop()
                     count = gather(others, n_others, neighbours, clique, given)
                     gains_of(score, y, given, count, wanted, gains)
-                    if best < -gains[x] < below[x, y]:
+                    if best < -gains[x] < bound:
                         best, source, target, kept = -gains[x], x, y, clique
                     for k in range(top + 1, n_neighbours):
                         joined = neighbours[k] != x and marks[neighbours[k], x] != 0
@@ -346,14 +416,15 @@ def delete_edges(  # type: ignore[no-untyped-def]
                             last.append(np.int64(k))
                 wanted[x] = False
         if target < 0:
-            return rise
+            return True
         copy_marks(marks, near, degree, before)
         _apply_delete(marks, near, degree, source, target, kept, scratch)
         if _settle(marks, near, degree, forbidden, known, before, scratch, touched):
-            rise += best
+            done += 1
             steps[1] += 1
-            below[:] = np.inf
+            refused = [(np.int64(-1), np.int64(-1), np.inf)]
         else:
             join(marks, near, degree, source, target)
             copy_marks(before, near, degree, marks)
-            below[source, target] = best
+            refused.append((np.int64(source), np.int64(target), best))
+    return False

@@ -11,26 +11,11 @@ import math
 import numpy as np
 
 from whence.compile import kernel
-from whence.discovery._kernels_boss import FORMS, TREES, walk
+from whence.discovery._kernels_boss import FORMS, ORDER, TREES, walk
 from whence.scores._kernels import GAINS, LOSSES, SCORE
 
 _KEPT = 3  # of a tree node: parents kept
 _TIE, _TIE_SHARE = 1e-6, 1e-12
-_ORDER = "int64[::1], int64[::1], int64[::1]"  # order, position, node_of
-
-
-@kernel(f"boolean({GAINS}, {LOSSES}, {SCORE}, {TREES}, {FORMS}, {_ORDER})")
-def place_columns(gains_of, losses_of, score, trees, forms, order, position, node_of):  # type: ignore[no-untyped-def]
-    """Write each column's position and the tree node of its parents; False where the store ran full."""
-    prefix = np.zeros(len(order), np.bool_)
-    for place in range(len(order)):
-        column = order[place]
-        position[column] = place
-        node_of[column] = walk(gains_of, losses_of, score, trees, forms, column, prefix)
-        if node_of[column] < 0:
-            return False
-        prefix[column] = True
-    return True
 
 
 @kernel("boolean(int64[:,::1], int32[:,::1], int64, int64)")
@@ -55,7 +40,7 @@ def covered(nodes, kept, node_of, x, y):  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    f"UniTuple(float64, 2)({GAINS}, {LOSSES}, {SCORE}, {TREES}, {FORMS}, boolean[:,::1], {_ORDER}, int64, int64, "
+    f"UniTuple(float64, 2)({GAINS}, {LOSSES}, {SCORE}, {TREES}, {FORMS}, boolean[:,::1], {ORDER}, int64, int64, "
     "int64[::1], int64[::1])"
 )
 def tuck(  # type: ignore[no-untyped-def]
@@ -70,39 +55,40 @@ def tuck(  # type: ignore[no-untyped-def]
         many columns of the stretch moved ahead.
     """
     nodes, kept, scores = trees[0], trees[3], trees[4]
-    ahead = np.zeros(len(order), np.bool_)
-    ahead[order[last]] = True
+    size = last - first + 1
+    ahead = np.zeros(size, np.bool_)  # by place in the stretch
+    ahead[size - 1] = True
     count = 0
     for place in range(last, first, -1):
-        column = order[place]
-        if ahead[column]:
+        if ahead[place - first]:
             count += 1
-            for k in range(nodes[node_of[column], _KEPT]):
-                ahead[kept[node_of[column], k]] = True
+            node = node_of[order[place]]
+            for k in range(nodes[node, _KEPT]):
+                if position[kept[node, k]] >= first:
+                    ahead[position[kept[node, k]] - first] = True
     front, back = 0, count
     for place in range(first, last + 1):
-        column = order[place]
-        if place > first and ahead[column]:
-            columns[front] = column
+        if place > first and ahead[place - first]:
+            columns[front] = order[place]
             front += 1
         else:
-            columns[back] = column
+            columns[back] = order[place]
             back += 1
     for i in range(count):
-        for j in range(count, last - first + 1):
+        for j in range(count, size):
             if before[columns[j], columns[i]] and position[columns[j]] < position[columns[i]]:
                 return -math.inf, float(count)
-    prefix = np.zeros(len(order), np.bool_)
-    for place in range(first):
-        prefix[order[place]] = True
+    for k in range(size):
+        position[columns[k]] = first + k
     rise = 0.0
-    for k in range(last - first + 1):
-        column = columns[k]
-        placed[k] = walk(gains_of, losses_of, score, trees, forms, column, prefix)
+    for k in range(size):
+        placed[k] = walk(gains_of, losses_of, score, trees, forms, columns[k], position, first + k)
         if placed[k] < 0:
-            return math.nan, float(count)
-        rise += scores[placed[k]] - scores[node_of[column]]
-        prefix[column] = True
+            rise = math.nan
+            break
+        rise += scores[placed[k]] - scores[node_of[columns[k]]]
+    for place in range(first, last + 1):
+        position[order[place]] = place
     return rise, float(count)
 
 
@@ -115,7 +101,7 @@ def key_of(a, b, p):  # type: ignore[no-untyped-def]
     return word ^ (word >> np.uint64(31))
 
 
-@kernel(f"uint64({TREES}, {_ORDER}, int64, int64, int64[::1], int64[::1])")
+@kernel(f"uint64({TREES}, {ORDER}, int64, int64, int64[::1], int64[::1])")
 def turned_edges(trees, order, position, node_of, moved, count, columns, placed):  # type: ignore[no-untyped-def]
     """Return the word of the set of edges that a tuck turns round."""
     nodes, kept = trees[0], trees[3]
@@ -128,7 +114,7 @@ def turned_edges(trees, order, position, node_of, moved, count, columns, placed)
     return word
 
 
-@kernel(f"void({_ORDER}, int64, int64, int64[::1], int64[::1])")
+@kernel(f"void({ORDER}, int64, int64, int64[::1], int64[::1])")
 def put(order, position, node_of, first, count, columns, placed):  # type: ignore[no-untyped-def]
     """Write a stretch of columns and their nodes into the order."""
     for k in range(count):
@@ -138,7 +124,7 @@ def put(order, position, node_of, first, count, columns, placed):  # type: ignor
 
 
 @kernel(
-    f"int64({GAINS}, {LOSSES}, {SCORE}, {TREES}, {FORMS}, boolean[:,::1], {_ORDER}, int64[::1], int64, int64, "
+    f"int64({GAINS}, {LOSSES}, {SCORE}, {TREES}, {FORMS}, boolean[:,::1], {ORDER}, int64[::1], int64, int64, "
     "int64[::1])"
 )
 def climb(  # type: ignore[no-untyped-def]
@@ -209,7 +195,7 @@ def climb(  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    f"int64({GAINS}, {LOSSES}, {SCORE}, {TREES}, {FORMS}, boolean[:,::1], {_ORDER}, int64[::1], int64, int64, int64, "
+    f"int64({GAINS}, {LOSSES}, {SCORE}, {TREES}, {FORMS}, boolean[:,::1], {ORDER}, int64[::1], int64, int64, int64, "
     "int64[::1])"
 )
 def climb_often(  # type: ignore[no-untyped-def]

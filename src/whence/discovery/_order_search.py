@@ -10,7 +10,8 @@ import numpy as np
 
 from whence.discovery._common import order_within, precedence
 from whence.discovery._orders import BestOrder, search_from, start_order
-from whence.discovery._score_search import ScoreName, check_settings, climb_classes, narrow, result_of, score_input
+from whence.discovery._score_choice import ScoreName
+from whence.discovery._score_search import check_settings, climb_classes, narrow, result_of, score_input
 from whence.discovery.result import DiscoveryResult
 from whence.errors import ParameterError
 from whence.graph import Knowledge
@@ -66,10 +67,23 @@ class OrderSearch:
         limit = p if self.most_parents is None else max(self.most_parents, int(found.required.sum(axis=0).max()))
         rng = np.random.default_rng(self.random_state)
         wishes = [start_order(found.score), *(rng.permutation(p) for _ in range(self.restarts))]
-        attempts = [search_from(improve, found, before, order_within(before, wish), limit, **own) for wish in wishes]
+        attempts: list[BestOrder] = []
+        interrupted = False
+        try:
+            for wish in wishes:
+                attempts.append(search_from(improve, found, before, order_within(before, wish), limit, **own))
+                if attempts[-1].interrupted:
+                    break
+        except KeyboardInterrupt:
+            if not attempts:
+                raise
+            interrupted = True
         best = max(attempts, key=lambda attempt: found.score.total(attempt.adjacency))
         marks = cpdag_of_dag(best.adjacency)
-        climb_classes(found, marks, known=bool(self.knowledge), most_parents=limit)
+        interrupted = interrupted or attempts[-1].interrupted
+        if not interrupted and found.score.equivalent:
+            climb = climb_classes(found, marks, known=bool(self.knowledge), most_parents=limit)
+            interrupted = climb.interrupted
         marks, narrowed = narrow(marks, found.forbidden)
         cut = self.most_parents is not None and any(attempt.cut for attempt in attempts)
         changes, rounds = details
@@ -79,6 +93,7 @@ class OrderSearch:
             "PDAG" if narrowed else "CPDAG",
             self.card,
             started,
+            interrupted=interrupted,
             parameters={
                 **own,
                 "restarts": self.restarts,

@@ -24,7 +24,7 @@ _FIRST_LIMIT = 30
 # Tree nodes held at once, where each has room for 31 parents.
 _STORE = 400_000
 # Over how many columns, times their number, a search runs before it listens to an interrupt.
-_COLUMNS_AT_ONCE = 20_000
+_COLUMNS_AT_ONCE = 200_000
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class BestOrder:
         Changes of the order, tree nodes made, and rounds over all columns (of tucks: how many were tried).
     cut : bool
         Whether some column grew as many parents as it may.
+    interrupted : bool
+        Whether the user interrupted the search before its end.
     """
 
     adjacency: Booleans
@@ -45,13 +47,15 @@ class BestOrder:
     nodes: int
     sweeps: int
     cut: bool
+    interrupted: bool
 
 
 class _Trees:
     """Grow-shrink trees, one a column, in common arrays; forgotten and grown again whenever these are full."""
 
     def __init__(self, score: LocalScore, required: Booleans, forbidden: Booleans, most_parents: int) -> None:
-        self.score, self.forms = (*score.kernels, score.packed), (required, forbidden, most_parents)
+        by_target = (np.ascontiguousarray(required.T), np.ascontiguousarray(forbidden.T))
+        self.score, self.forms = (*score.kernels, score.packed), (*by_target, most_parents)
         self.columns, self.width = len(required), most_parents + 1
         self.made = 0
         self._make(min(_STORE, 4000 * self.columns) * 31 // max(self.width, 31))
@@ -59,7 +63,7 @@ class _Trees:
     @property
     def arguments(self) -> tuple[Any, ...]:
         """What the kernels take first."""
-        return (*self.score, (*self.arrays, self.used, self.roots), self.forms)
+        return (*self.score, (*self.arrays, self.used, self.roots, *self.listed), self.forms)
 
     @property
     def nodes_made(self) -> int:
@@ -69,6 +73,19 @@ class _Trees:
     def cut(self) -> bool:
         return bool(self.used[2])
 
+    def place(self, state: tuple[Integers, Integers, Integers]) -> None:
+        """Find the places and nodes of the columns in their order, making room as often as that takes."""
+        full = False
+        while not _kernels.place_columns(*self.arguments, *state):
+            self.forget(larger=full)
+            full = True
+
+    def graph(self, node_of: Integers) -> Booleans:
+        """Return the DAG in which each column has the parents that its node keeps."""
+        adjacency = np.zeros((self.columns, self.columns), dtype=bool)
+        _kernels.write_graph(self.arrays[0], self.arrays[3], node_of, adjacency)
+        return adjacency
+
     def forget(self, *, larger: bool) -> None:
         """Make room, by forgetting everything; and twice the room where one step fills it all."""
         self.made += int(self.used[0])
@@ -77,6 +94,8 @@ class _Trees:
             self._make(2 * len(self.arrays[0]))
         self.roots[:] = -1
         self.used[:] = 0, 0, cut
+        for which in self.listed:
+            which[:] = False
 
     def _make(self, store: int) -> None:
         room = max(16 * store, 4 * self.columns)
@@ -90,6 +109,7 @@ class _Trees:
         )
         self.used = np.zeros(3, np.int64)
         self.roots = np.full(self.columns, -1)
+        self.listed = np.zeros((2, self.columns, self.columns), dtype=bool)
 
 
 def improve_order(
@@ -109,22 +129,31 @@ def improve_order(
     trees = _Trees(score, required, forbidden, most_parents)
     p = len(order)
     at_once = max(1, _COLUMNS_AT_ONCE // p)
+    state = (order, np.empty(p, np.int64), np.empty(p, np.int64))
     turns, moved = order.copy(), np.zeros(1, np.int64)
     sweeps = moves = 0
-    while True:
-        moved[0] = 0
-        done, full = 0, -1
-        while done < p:
-            stop = min(done + at_once, p)
-            done = _kernels.move_columns(*trees.arguments, before, order, turns, done, stop, moved)
-            if done < stop:
-                trees.forget(larger=done == full)
-                full = done
-        sweeps, moves = sweeps + 1, moves + int(moved[0])
-        if not moved[0]:
-            break
-    adjacency = _graph_of(trees, order)
-    return BestOrder(adjacency, moves, trees.nodes_made, sweeps, trees.cut)
+    bound = bool(before.any())
+    interrupted = False
+    trees.place(state)
+    try:
+        while True:
+            moved[0] = 0
+            done, full = 0, -1
+            while done < p:
+                stop = min(done + at_once, p)
+                done = _kernels.move_columns(*trees.arguments, before, bound, *state, turns, done, stop, moved)
+                if done < stop:
+                    trees.forget(larger=done == full)
+                    trees.place(state)
+                    full = done
+            sweeps, moves = sweeps + 1, moves + int(moved[0])
+            if not moved[0]:
+                break
+    except KeyboardInterrupt:
+        interrupted = True
+        trees.forget(larger=False)
+        trees.place(state)
+    return BestOrder(trees.graph(state[2]), moves, trees.nodes_made, sweeps, trees.cut, interrupted)
 
 
 def improve_by_tucks(
@@ -146,19 +175,22 @@ def improve_by_tucks(
     at_once = max(1, _COLUMNS_AT_ONCE // p)
     state = (order, np.empty(p, np.int64), np.empty(p, np.int64))
     turns, steps = order.copy(), np.zeros(2, np.int64)
-    start, reached, full = 0, -2, False
-    while start >= 0:
-        if reached == -2 and not _grasp.place_columns(*trees.arguments, *state):
-            trees.forget(larger=full)
-            full = True
-            continue
-        reached = _grasp.climb_often(*trees.arguments, before, *state, turns, start, depth, at_once, steps)
-        if reached == -2:
-            trees.forget(larger=full)
-            full = True
-        else:
-            start, full = reached, False
-    return BestOrder(_graph_of(trees, order), int(steps[1]), trees.nodes_made, int(steps[0]), trees.cut)
+    start, full, interrupted = 0, False, False
+    trees.place(state)
+    try:
+        while start >= 0:
+            reached = _grasp.climb_often(*trees.arguments, before, *state, turns, start, depth, at_once, steps)
+            if reached == -2:
+                trees.forget(larger=full)
+                trees.place(state)
+                full = True
+            else:
+                start, full = reached, False
+    except KeyboardInterrupt:
+        interrupted = True
+        trees.forget(larger=False)
+        trees.place(state)
+    return BestOrder(trees.graph(state[2]), int(steps[1]), trees.nodes_made, int(steps[0]), trees.cut, interrupted)
 
 
 def search_from(
@@ -168,7 +200,7 @@ def search_from(
     width = min(max(_FIRST_LIMIT, int(found.required.sum(axis=0).max())), limit)
     while True:
         best = improve(found.score, found.required, found.forbidden, width, before, order.copy(), **own)
-        if not best.cut or width >= limit:
+        if not best.cut or width >= limit or best.interrupted:
             return best
         width = min(2 * width, limit)
 
@@ -177,12 +209,3 @@ def start_order(score: LocalScore) -> Integers:
     """Return the columns, those that others say least about first, so that names do not decide the search."""
     tied = [np.sort(np.maximum(score.gains(node, []), 0.0)).sum() for node in range(score.n_columns)]
     return np.argsort(tied, kind="stable")
-
-
-def _graph_of(trees: _Trees, order: Integers) -> Booleans:
-    """Return the DAG in which each column has the parents that the columns before it give."""
-    adjacency, full = np.zeros((len(order), len(order)), dtype=bool), False
-    while not _kernels.write_graph(*trees.arguments, order, adjacency):
-        trees.forget(larger=full)
-        adjacency[:], full = False, True
-    return adjacency

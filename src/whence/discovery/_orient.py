@@ -5,14 +5,15 @@ Every step is independent of the order of the columns but for exact ties, which 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.discovery._scan import Booleans, Integers, Neighbours, Scanner
+from whence.discovery._scan import Booleans, Integers, Neighbours, Scan, Scanner
 from whence.discovery._skeleton import Skeleton
 from whence.errors import GraphError
 from whence.graph import Mark
@@ -22,7 +23,7 @@ from whence.kernels import Kernels
 
 _kernels = Kernels("whence.discovery._kernels_pc")
 
-ColliderRule = Literal["majority", "sepset"]
+ColliderRule = Literal["majority", "sepset", "conservative", "max-p"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,9 @@ class Orientation:
     added : int
         Triples that must be colliders in any graph with this skeleton and these directions although no test says so.
     tests : int
+    ambiguous : int array, shape (k, 3)
+        Triples of which some separating sets hold the middle column and some do not; only the conservative rule leaves
+        them open.
     """
 
     marks: Marks
@@ -49,6 +53,7 @@ class Orientation:
     dropped: int
     added: int
     tests: int
+    ambiguous: Integers = field(default_factory=lambda: np.zeros((0, 3), np.int64))
 
 
 def orient(
@@ -72,22 +77,34 @@ def orient(
     ----------
     forbidden : bool array, shape (p, p)
         ``[i, j]`` for ``i -> j``; holds the reverse of what is required.
-    rule : {"majority", "sepset"}
+    rule : {"majority", "sepset", "conservative", "max-p"}
         ``majority`` (Colombo and Maathuis 2014): a collider if the middle column is in fewer than half of all the
         separating sets among neighbours. ``sepset``: if it is in none of those that were found at the size that
-        separated the pair.
+        separated the pair. ``conservative`` (Ramsey, Zhang and Spirtes 2006): if it is in none of all; where it is in
+        some, nothing is directed because of the triple. ``max-p`` (Ramsey 2016): if it is not in the set with the
+        largest p-value of all.
     """
     adjacency = skeleton.adjacency
     known = adjacency & forbidden.T & ~forbidden
     marks = np.where(adjacency, np.int8(Mark.TAIL), np.int8(Mark.NONE))
     marks[known] = Mark.ARROW
-    triples, tests = _colliders(skeleton, scan, alpha, forbidden, rule, max_depth, most_sets)
+    triples, ambiguous, tests = _judged(skeleton, scan, alpha, forbidden, rule, max_depth, most_sets)
     kept = np.zeros(len(triples), dtype=np.bool_)
     near = Neighbours.of(adjacency)
     count = _kernels.direct_colliders(marks, near.start, near.nodes, triples, kept)
+    if rule == "conservative":
+        dropped = len(triples) - count
+        return Orientation(meek_beside(marks, ambiguous), False, len(triples), dropped, 0, tests, ambiguous)
     closed, added = _complete(marks, known)
     complete = not known.any() or np.array_equal(closed, cpdag_of_dag(extension(closed)))
     return Orientation(closed, bool(complete), len(triples), len(triples) - count, added, tests)
+
+
+def undirected(skeleton: Skeleton, forbidden: Booleans) -> Orientation:
+    """Direct nothing but what is known: for a skeleton that is not finished."""
+    marks = np.where(skeleton.adjacency, np.int8(Mark.TAIL), np.int8(Mark.NONE))
+    marks[skeleton.adjacency & forbidden.T & ~forbidden] = Mark.ARROW
+    return Orientation(marks, complete=False, colliders=0, dropped=0, added=0, tests=0)
 
 
 def _complete(marks: Marks, known: Booleans) -> tuple[Marks, int]:
@@ -105,6 +122,48 @@ def _complete(marks: Marks, known: Booleans) -> tuple[Marks, int]:
     return closed, 0
 
 
+def meek_beside(marks: Marks, ambiguous: Integers) -> Marks:
+    """Close under Meek's rules, but conclude nothing from the ambiguous triples, which may be colliders or not.
+
+    Ramsey, Zhang and Spirtes (2006), section 3. Of the four rules, two rest on a triple that is no collider.
+    """
+    if not len(ambiguous):
+        return meek(marks)
+    closed = marks.copy()
+    open_triples = {(int(a), int(b), int(c)) for a, b, c in ambiguous} | {
+        (int(c), int(b), int(a)) for a, b, c in ambiguous
+    }
+    changed = True
+    while changed:
+        changed = False
+        for b, c in np.argwhere((closed == Mark.TAIL) & (closed.T == Mark.TAIL)).tolist():
+            if (
+                closed[b, c] == Mark.TAIL
+                and closed[c, b] == Mark.TAIL
+                and _directed_by_rules(closed, b, c, open_triples)
+            ):
+                closed[b, c] = Mark.ARROW
+                changed = True
+    return closed
+
+
+def _directed_by_rules(marks: Marks, b: int, c: int, open_triples: set[tuple[int, int, int]]) -> bool:
+    """Return whether a rule of Meek's directs ``b -> c``."""
+    into_b = np.flatnonzero((marks[:, b] == Mark.ARROW) & (marks[b] == Mark.TAIL)).tolist()
+    if any(marks[a, c] == Mark.NONE and (a, b, c) not in open_triples for a in into_b):
+        return True
+    from_b = (marks[b] == Mark.ARROW) & (marks[:, b] == Mark.TAIL)
+    into_c = (marks[:, c] == Mark.ARROW) & (marks[c] == Mark.TAIL)
+    if (from_b & into_c).any():
+        return True
+    beside = np.flatnonzero((marks[b] == Mark.TAIL) & (marks[:, b] == Mark.TAIL) & into_c).tolist()
+    return any(
+        marks[d, e] == Mark.NONE and (d, b, e) not in open_triples
+        for k, d in enumerate(beside)
+        for e in beside[k + 1 :]
+    )
+
+
 def _colliders(
     skeleton: Skeleton,
     scan: Scanner,
@@ -115,6 +174,20 @@ def _colliders(
     most_sets: float,
 ) -> tuple[Integers, int]:
     """Return the triples (a, b, c) with ``a -> b <- c``, surest first, shape (k, 3), and how many tests were made."""
+    triples, _, tests = _judged(skeleton, scan, alpha, forbidden, rule, max_depth, most_sets)
+    return triples, tests
+
+
+def _judged(
+    skeleton: Skeleton,
+    scan: Scanner,
+    alpha: float,
+    forbidden: Booleans,
+    rule: ColliderRule,
+    max_depth: int | None,
+    most_sets: float,
+) -> tuple[Integers, Integers, int]:
+    """Return the colliders, surest first, the ambiguous triples, and how many tests were made."""
     pairs, mids = unshielded(skeleton.adjacency)
     share, sets, statistic, tests = _shares(skeleton, scan, alpha, forbidden, rule, max_depth, most_sets, pairs, mids)
     owner = np.repeat(np.arange(len(pairs)), np.diff(mids.start))
@@ -124,7 +197,8 @@ def _colliders(
     chosen = seldom & ~forbidden[a, b] & ~forbidden[c, b]
     order = np.lexsort((statistic[owner], -sets[owner], share))
     order = order[chosen[order]]
-    return np.column_stack([a, b, c])[order].astype(np.int64).reshape(-1, 3), tests
+    triples = np.column_stack([a, b, c]).astype(np.int64).reshape(-1, 3)
+    return triples[order], triples[(share > 0) & (share < 1)], tests
 
 
 def _shares(
@@ -145,15 +219,21 @@ def _shares(
     tests = 0
     deepest = scan.deepest if max_depth is None else min(scan.deepest, max_depth)
     level = skeleton.level[pairs[:, 0], pairs[:, 1]]
-    for size in [-2] if rule == "majority" else np.unique(level):
-        rows = np.arange(len(pairs)) if rule == "majority" else np.flatnonzero(level == size)
-        sizes = (0, deepest) if rule == "majority" else (max(int(size), 0), max(int(size), 0))
-        adjacency = skeleton.adjacency if rule == "majority" else skeleton.adjacency_at(max(int(size), 0))
+    every = rule != "sepset"
+    for size in [-2] if every else np.unique(level):
+        rows = np.arange(len(pairs)) if every else np.flatnonzero(level == size)
+        sizes = (0, deepest) if every else (max(int(size), 0), max(int(size), 0))
+        adjacency = skeleton.adjacency if every else skeleton.adjacency_at(max(int(size), 0))
         near = Neighbours.of(adjacency & ~forbidden.T)
         sizes = (sizes[0], min(sizes[1], near.most))
         chosen, places = _take(mids, rows)
         found = scan(pairs[rows], near, sizes, alpha, most_sets, chosen)
         containing[places], separating[rows], statistic[rows] = found.containing, found.separating, found.statistic
+        if rule == "max-p":
+            holds = [
+                k in given for given, start, end in _best_sets(found, mids) for k in mids.nodes[start:end].tolist()
+            ]
+            containing = np.array(holds, dtype=np.int64) * np.repeat(separating, np.diff(mids.start))
         tests += found.tests
     share = np.full(len(mids.nodes), 0.5)
     owner = np.repeat(np.arange(len(pairs)), np.diff(mids.start))
@@ -165,6 +245,12 @@ def _shares(
         if skeleton.level[i, j] >= 0:
             share[place] = float(mids.nodes[place] in skeleton.sets.get((i, j), ()))
     return share, separating, np.nan_to_num(statistic, nan=np.inf), tests
+
+
+def _best_sets(found: Scan, mids: Neighbours) -> Iterator[tuple[tuple[int, ...], int, int]]:
+    """Yield for each pair the set with its largest p-value, and where its mids begin and end."""
+    sets = found.sets_of(np.arange(len(found.size)))
+    yield from ((given, int(a), int(b)) for given, a, b in zip(sets, mids.start[:-1], mids.start[1:]))
 
 
 def _take(lists: Neighbours, rows: Integers) -> tuple[Neighbours, Integers]:

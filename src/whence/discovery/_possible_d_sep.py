@@ -61,6 +61,7 @@ class TimedScanner:
 
     def __init__(self, scan: Scanner, before: Booleans) -> None:
         self.scan, self.before = scan, before
+        self.pairs_at_once = scan.pairs_at_once
         self.deepest = scan.deepest
         self._sort = np.unique(before, axis=0, return_inverse=True)[1].reshape(-1)
 

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from whence.counting import row_sets
-from whence.independence import ChiSquare, FisherZ, GSquare, IndependenceTest
+from whence.independence import (
+    ChiSquare,
+    ConditionalGaussian,
+    DegenerateGaussian,
+    FisherZ,
+    GSquare,
+    IndependenceTest,
+)
 from whence.kernels import Kernels
 
 _kernels = Kernels("whence.discovery._kernels_pc")
@@ -87,6 +94,10 @@ class Scanner(Protocol):
     def deepest(self) -> int:
         """Columns that can at most be conditioned on."""
 
+    @property
+    def pairs_at_once(self) -> int:
+        """Pairs to be passed together, so that an interrupt is heard within moments."""
+
     def __call__(
         self,
         pairs: Integers,
@@ -108,11 +119,15 @@ def scanner_of(test: IndependenceTest) -> Scanner:
     """Return the compiled scanner of the library's own tests, the plain one for any other."""
     if isinstance(test, FisherZ):
         return GaussianScanner(test)
-    return DiscreteScanner(test) if isinstance(test, (ChiSquare, GSquare)) else PlainScanner(test)
+    if isinstance(test, (ChiSquare, GSquare)):
+        return DiscreteScanner(test)
+    return MixedScanner(test) if isinstance(test, (ConditionalGaussian, DegenerateGaussian)) else PlainScanner(test)
 
 
 class GaussianScanner:
     """Partial correlations from one correlation matrix."""
+
+    pairs_at_once = 4_000
 
     def __init__(self, test: FisherZ) -> None:
         self.test = test
@@ -128,7 +143,7 @@ class GaussianScanner:
         mids: Neighbours,
     ) -> Scan:
         """Compare the absolute z with the two-sided quantile of the normal distribution."""
-        root = np.sqrt(np.maximum(self.test.rows_used - 3.0 - np.arange(sizes[1] + 1), 0.0))
+        root = np.sqrt(np.maximum(self.test.rows_used - 3.0 - np.arange(sizes[1] + 1), 0.0)) / self.test.spread
         data = (True, self.test.correlation, root, _NO_TABLES)
         found, evidence = _compiled(data, pairs, near, sizes, float(ndtri(alpha / 2)), most_sets, mids)
         return Scan(2.0 * ndtr(evidence[:, 0]), evidence[:, 1], **found)
@@ -136,6 +151,8 @@ class GaussianScanner:
 
 class DiscreteScanner:
     """Contingency tables from codes."""
+
+    pairs_at_once = 1_000
 
     def __init__(self, test: ChiSquare | GSquare) -> None:
         self.test = test
@@ -183,6 +200,8 @@ def _compiled(
 class PlainScanner:
     """Any test, one call at a time: the reference that the compiled scanners are compared with."""
 
+    pairs_at_once = 1
+
     def __init__(self, test: IndependenceTest) -> None:
         self.test = test
         self.deepest = len(test.names) - 2
@@ -208,25 +227,47 @@ class PlainScanner:
             tests=0,
             stopped=0,
         )
-        tests = stopped = 0
-        names = self.test.names
+        asked: list[tuple[int, tuple[int, ...]]] = []
+        stopped = 0
         for q, (x, y) in enumerate(pairs.tolist()):
-            wanted = mids[q].tolist()
-            for given in _sets(x, y, near, sizes, most_sets):
-                if given is None:
-                    stopped += 1
-                    continue
-                tests += 1
-                result = self.test(names[x], names[y], tuple(names[node] for node in given))
-                if math.isnan(found.p_value[q]) or result.p_value > found.p_value[q]:
-                    found.p_value[q], found.statistic[q] = result.p_value, result.statistic
-                    found.size[q] = len(given)
-                    found.members[q, : len(given)] = given
-                if result.p_value > alpha:
-                    found.separating[q] += 1
-                    for node in set(given).intersection(wanted):
-                        found.containing[mids.start[q] + wanted.index(node)] += 1
-        return replace(found, tests=tests, stopped=stopped)
+            tried = list(_sets(x, y, near, sizes, most_sets))
+            asked += [(q, given) for given in tried if given is not None]
+            stopped += tried.count(None)
+        for (q, given), (statistic, p_value) in zip(asked, self._answers(pairs, asked)):
+            if math.isnan(found.p_value[q]) or p_value > found.p_value[q]:
+                found.p_value[q], found.statistic[q] = p_value, statistic
+                found.size[q] = len(given)
+                found.members[q, : len(given)] = given
+            if p_value > alpha:
+                found.separating[q] += 1
+                wanted = mids[q].tolist()
+                for node in set(given).intersection(wanted):
+                    found.containing[mids.start[q] + wanted.index(node)] += 1
+        return replace(found, tests=len(asked), stopped=stopped)
+
+    def _answers(self, pairs: Integers, asked: list[tuple[int, tuple[int, ...]]]) -> Iterator[tuple[float, float]]:
+        """Yield statistic and p-value of each question: the place of a pair, and a set given."""
+        names = self.test.names
+        for q, given in asked:
+            x, y = pairs[q]
+            result = self.test(names[x], names[y], tuple(names[node] for node in given))
+            yield result.statistic, result.p_value
+
+
+class MixedScanner(PlainScanner):
+    """The tests of mixed tables, which answer many questions in one call."""
+
+    pairs_at_once = 100
+
+    def __init__(self, test: ConditionalGaussian | DegenerateGaussian) -> None:
+        super().__init__(test)
+        self.mixed = test
+
+    def _answers(self, pairs: Integers, asked: list[tuple[int, tuple[int, ...]]]) -> Iterator[tuple[float, float]]:
+        names = self.test.names
+        ends = [(names[x], names[y]) for x, y in pairs.tolist()]
+        found = self.mixed.results([(*ends[q], tuple(names[node] for node in given)) for q, given in asked])
+        yield from zip(found[:, 0].tolist(), found[:, 2].tolist())
 
 
 def _sets(

@@ -5,31 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.discovery._common import (
-    dependent_columns,
-    discrete_input,
-    gaussian_input,
-    is_discrete,
-    knowledge_arrays,
-    open_table,
-)
-from whence.discovery.result import DiscoveryResult, EdgeEvidence
-from whence.errors import DataError, ParameterError, quote_names
+from whence.discovery._common import knowledge_arrays, open_table
+from whence.discovery._score_choice import ScoreName, check_score, choose_score
+from whence.discovery.result import INTERRUPTED, DiscoveryResult, EdgeEvidence
+from whence.errors import ParameterError
 from whence.graph import Graph, Knowledge, Mark
 from whence.graph.orientation import Marks, extension, meek, neighbour_lists
 from whence.kernels import Kernels
 from whence.registry import Card
-from whence.scores import LocalScore, bdeu, discrete_bic, gaussian_bic
+from whence.scores import LocalScore
 
 _kernels = Kernels("whence.discovery._kernels_ges")
 
-ScoreName = Literal["auto", "bic", "bdeu"]
 Booleans = NDArray[np.bool_]
+
+# Steps, times the number of columns, that a search makes before it listens to an interrupt.
+_STEPS_AT_ONCE = 200_000
+# Nodes of the longest path that is kept as the reason why an insertion is not valid.
+_LONGEST = 24
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,15 @@ class ScoreInput:
     library: str
 
 
+@dataclass(frozen=True)
+class Climb:
+    """Insertions and deletions made, and whether the user interrupted them."""
+
+    insertions: int
+    deletions: int
+    interrupted: bool
+
+
 def score_input(
     data: Any,
     card: Card,
@@ -74,61 +81,46 @@ def score_input(
     Raises
     ------
     DataError
-        For columns that a score cannot take: constant, the same as another, determined by others, of mixed sorts; or
-        too few complete rows.
+        For columns that a score cannot take: constant, the same as another, determined by others; or too few complete
+        rows.
     """
     dataset = open_table(data, card)
     given = dataset.names
     ordered = dataset.select(sorted(given))
     required, forbidden = knowledge_arrays(knowledge, ordered.names, card)
-    discrete = is_discrete(ordered)
-    if discrete:
-        coded = discrete_input(ordered)
-        warnings, rows = coded.warnings, coded.rows_used
-        chosen = "bdeu" if score == "bdeu" else "discrete-bic"
-        local = (
-            bdeu(coded.codes, coded.sizes, ess=ess, per_edge=per_edge)
-            if score == "bdeu"
-            else discrete_bic(coded.codes, coded.sizes, penalty=penalty, per_edge=per_edge)
-        )
-    else:
-        if score == "bdeu":
-            raise DataError("E317", "the score bdeu takes discrete columns; these are numbers.", "Use score='bic'.")
-        gaussian = gaussian_input(ordered)
-        warnings, rows = gaussian.warnings, gaussian.moments.n
-        # With no more rows than columns every column follows from others; small sets of parents still tell them apart.
-        dependent = dependent_columns(gaussian.moments.correlation, ordered.names) if rows > len(given) + 1 else []
-        if dependent:
-            raise DataError(
-                "E318",
-                f"{quote_names(dependent, 4)} follows exactly from other columns; a score cannot tell them apart.",
-                f"Leave {quote_names(dependent, 4)} out, or use the search 'pc'.",
-            )
-        chosen = "gaussian-bic"
-        local = gaussian_bic(gaussian.moments.correlation, rows, penalty=penalty, per_edge=per_edge)
+    chosen = choose_score(ordered, score, penalty=penalty, per_edge=per_edge, ess=ess)
     parameters = {
-        "score": chosen,
-        "score_rule": "given" if score != "auto" else f"all columns are {'discrete' if discrete else 'numeric'}",
+        "score": chosen.name,
+        "score_rule": chosen.rule,
         "penalty": penalty,
-        "per_edge": local.edge,
-        "per_edge_rule": "given" if per_edge is not None else f"log p at p = {len(given)}",
+        "per_edge": chosen.score.edge,
+        "per_edge_rule": chosen.price_rule,
         "knowledge": (knowledge or Knowledge()).to_dict(),
     }
     if score == "bdeu":
         parameters["ess"] = ess
-    return ScoreInput(local, ordered.names, given, required, forbidden, parameters, rows, warnings, dataset.library)
+    return ScoreInput(
+        chosen.score,
+        ordered.names,
+        given,
+        required,
+        forbidden,
+        parameters,
+        chosen.rows,
+        chosen.warnings,
+        dataset.library,
+    )
 
 
 def check_settings(score: str, most_parents: int | None) -> None:
     """Raise ParameterError for a score or limit that does not exist."""
-    if score not in ("auto", "bic", "bdeu"):
-        raise ParameterError("E311", f"there is no score {score!r}.", "Choose auto, bic or bdeu.")
+    check_score(score)
     if most_parents is not None and most_parents < 1:
         raise ParameterError("E311", f"most_parents is {most_parents}.", "Give 1 or more, or None for no limit.")
 
 
-def climb_classes(found: ScoreInput, marks: Marks, *, known: bool, most_parents: int) -> tuple[int, int]:
-    """Raise the score of a class in place, by insertions and then by deletions; return how many of each.
+def climb_classes(found: ScoreInput, marks: Marks, *, known: bool, most_parents: int) -> Climb:
+    """Raise the score of a class in place, by insertions and then by deletions.
 
     Greedy equivalence search: Chickering (2002), section 4. With ``known``, to classes with a member that keeps to what
     is required and forbidden.
@@ -139,10 +131,36 @@ def climb_classes(found: ScoreInput, marks: Marks, *, known: bool, most_parents:
     near[:, : start.shape[1]] = start
     graph, score = (marks, near, degree), (found.score.kernels[0], found.score.packed)
     room = (np.zeros((p, p), dtype=np.int8), np.zeros((3, p, p), dtype=np.int8))
-    steps = np.zeros(2, dtype=np.int64)
-    _kernels.insert_edges(*score, *graph, found.forbidden, known, most_parents, *room, steps)
-    _kernels.delete_edges(*score, *graph, found.required, found.forbidden, known, *room, steps)
-    return int(steps[0]), int(steps[1])
+    steps = np.zeros(3, dtype=np.int64)
+    at_once = max(1, _STEPS_AT_ONCE // p)
+    state = _insertions(p)
+    interrupted = False
+    try:
+        while not _kernels.insert_edges(
+            *score, *graph, found.forbidden, known, most_parents, *room, state, at_once, steps
+        ):
+            pass
+        while not _kernels.delete_edges(*score, *graph, found.required, found.forbidden, known, *room, at_once, steps):
+            pass
+    except KeyboardInterrupt:  # heard between calls: the marks are a class
+        interrupted = True
+    return Climb(int(steps[0]), int(steps[1]), interrupted)
+
+
+def _insertions(p: int) -> tuple[Any, ...]:
+    """Return the state of a search for insertions before the first."""
+    barred = 32 * p + 64
+    return (
+        np.full((p, p), -np.inf),
+        np.zeros((p, p), dtype=np.int64),
+        np.ones(p, dtype=bool),
+        np.ones(p, dtype=bool),
+        np.zeros(p, dtype=np.int64),
+        np.zeros(p),
+        np.empty((barred, 4), dtype=np.int64),
+        np.empty(barred),
+        np.empty((barred, _LONGEST), dtype=np.int32),
+    )
 
 
 def narrow(marks: Marks, forbidden: Booleans) -> tuple[Marks, bool]:
@@ -166,6 +184,7 @@ def result_of(
     parameters: dict[str, Any],
     details: dict[str, Any],
     warnings: Sequence[str] = (),
+    interrupted: bool = False,
 ) -> DiscoveryResult:
     """Return the result of a search by score: the graph in the table's order, each edge with what it is worth."""
     back = [found.names.index(name) for name in found.given]
@@ -178,9 +197,10 @@ def result_of(
         evidence=_evidence(graph, found, adjacency),
         rows_used=found.rows_used,
         seconds=time.perf_counter() - started,
-        warnings=(*found.warnings, *warnings),
+        warnings=(*found.warnings, *warnings, *([INTERRUPTED] if interrupted else [])),
         details={"score": found.score.total(adjacency), **details},
         library=found.library,
+        interrupted=interrupted,
     )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from whence.discovery._scan import Booleans, Integers, Neighbours, Scan, Scanner, no_mids
+
+# Pairs that are tested together given nothing.
+_PAIRS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,9 @@ class Skeleton:
     tests : int
     stopped : int
         Sides of pairs with too many sets of some size to try them all.
+    interrupted_at : int or None
+        Size of the sets that were being tried when the user interrupted the search: some pairs that are joined were not
+        tested with sets of this size, and none with larger ones.
     """
 
     adjacency: Booleans
@@ -35,11 +42,26 @@ class Skeleton:
     statistics: dict[tuple[int, int], float]
     tests: int
     stopped: int
+    interrupted_at: int | None = None
 
     def adjacency_at(self, size: int) -> Booleans:
         """Return which pairs were still joined when sets of a size were tried."""
         at: Booleans = self.adjacency | (self.level >= size)
         return at
+
+
+class Apart(Protocol):
+    """Pairs that something else separated before sets of neighbours are tried."""
+
+    @property
+    def tests(self) -> int:
+        """Tests that it took."""
+
+    def pairs(self, required: Booleans) -> Booleans:
+        """Return which pairs are apart, shape (p, p); a required pair never is."""
+
+    def recorded(self, skeleton: Skeleton, required: Booleans) -> Skeleton:
+        """Return the skeleton with what separated those pairs entered."""
 
 
 def find_skeleton(
@@ -73,32 +95,66 @@ def find_skeleton(
     np.fill_diagonal(adjacency, val=False)
     kept = required | required.T
     level = np.full((p, p), -1, dtype=np.int16)
-    pairs = np.argwhere(np.triu(adjacency)).astype(np.int64)
-    p_value, statistic = np.full(len(pairs), np.nan), np.full(len(pairs), np.nan)
+    pairs, p_value, statistic, tests = _marginal(scan, adjacency, level, kept, alpha)
     sets: dict[tuple[int, int], tuple[int, ...]] = {}
-    tests = stopped = 0
+    stopped = 0
+    interrupted_at = None
     deepest = scan.deepest if max_depth is None else min(scan.deepest, max_depth)
-    for size in range(deepest + 1):
-        near = Neighbours.of(adjacency & ~forbidden.T if size else np.zeros_like(adjacency))
-        if size and near.most < size:
+    for size in range(1, deepest + 1):
+        near = Neighbours.of(adjacency & ~forbidden.T)
+        if near.most < size:
             break
-        found = scan(pairs, near, (size, size), alpha, most_sets, no_mids(pairs))
-        tests += found.tests
-        stopped += found.stopped
-        weaker = ~(found.p_value <= p_value) & ~np.isnan(found.p_value)
-        p_value = np.where(weaker, found.p_value, p_value)
-        statistic = np.where(weaker, found.statistic, statistic)
-        removed = (found.separating > 0) & ~kept[pairs[:, 0], pairs[:, 1]]
-        _record(found, removed, pairs, sets)
+        removed = np.zeros(len(pairs), dtype=bool)
+        made = tests
+        try:  # some pairs at a time, so that an interrupt is heard soon and costs no work that is done
+            for start in range(0, len(pairs), scan.pairs_at_once):
+                part = slice(start, start + scan.pairs_at_once)
+                found = scan(pairs[part], near, (size, size), alpha, most_sets, no_mids(pairs[part]))
+                tests += found.tests
+                stopped += found.stopped
+                weaker = ~(found.p_value <= p_value[part]) & ~np.isnan(found.p_value)
+                p_value[part] = np.where(weaker, found.p_value, p_value[part])
+                statistic[part] = np.where(weaker, found.statistic, statistic[part])
+                removed[part] = (found.separating > 0) & ~kept[pairs[part, 0], pairs[part, 1]]
+                _record(found, removed[part], pairs[part], sets)
+        except KeyboardInterrupt:
+            interrupted_at = size
         x, y = pairs[removed].T
         adjacency[x, y] = adjacency[y, x] = False
         level[x, y] = level[y, x] = size
         pairs, p_value, statistic = pairs[~removed], p_value[~removed], statistic[~removed]
-        if not found.tests:
+        if tests == made or interrupted_at is not None:
             break
     keys = list(map(tuple, pairs.tolist()))
     p_values, statistics = (dict(zip(keys, values.tolist())) for values in (p_value, statistic))
-    return Skeleton(adjacency, level, sets, p_values, statistics, tests, stopped)
+    return Skeleton(adjacency, level, sets, p_values, statistics, tests, stopped, interrupted_at)
+
+
+def _marginal(
+    scan: Scanner, adjacency: Booleans, level: NDArray[np.int16], kept: Booleans, alpha: float
+) -> tuple[Integers, NDArray[np.float64], NDArray[np.float64], int]:
+    """Separate pairs given no other column, in place; return the pairs that stay, p-values, statistics and tests.
+
+    Rows of the matrix are taken some at a time: all pairs of 10,000 columns at once would fill gigabytes.
+    """
+    p = len(adjacency)
+    near = Neighbours.of(np.zeros_like(adjacency))
+    rows = max(_PAIRS_AT_ONCE // p, 1)
+    left: list[tuple[Integers, NDArray[np.float64], NDArray[np.float64]]] = []
+    tests = 0
+    for start in range(0, p, rows):
+        block = np.triu(adjacency[start : start + rows], k=start + 1)
+        pairs = np.argwhere(block).astype(np.int64)
+        pairs[:, 0] += start
+        found = scan(pairs, near, (0, 0), alpha, np.inf, no_mids(pairs))
+        tests += found.tests
+        x, y = pairs.T
+        removed = (found.separating > 0) & ~kept[x, y]
+        adjacency[x[removed], y[removed]] = adjacency[y[removed], x[removed]] = False
+        level[x[removed], y[removed]] = level[y[removed], x[removed]] = 0
+        left.append((pairs[~removed], found.p_value[~removed], found.statistic[~removed]))
+    pairs, p_value, statistic = map(np.concatenate, zip(*left))
+    return pairs, p_value, statistic, tests
 
 
 def _record(found: Scan, removed: Booleans, pairs: Integers, sets: dict[tuple[int, int], tuple[int, ...]]) -> None:

@@ -77,6 +77,8 @@ class Confidence:
         In which tables are returned.
     graphs : ndarray, shape (draws, p, p), or None
         The marks of every graph that was counted; None where they would take more than 32 MiB.
+    interrupted : bool
+        Whether the user stopped the bootstrap before its last draw.
 
     Examples
     --------
@@ -94,6 +96,7 @@ class Confidence:
     skipped: int = 0
     library: str = "pyarrow"
     graphs: NDArray[np.int8] | None = field(default=None, repr=False)
+    interrupted: bool = False
 
     def edge(self, source: str, target: str) -> EdgeConfidence:
         """Return the shares for one pair, seen from ``source``.
@@ -142,6 +145,7 @@ class Confidence:
             "schema_version": SCHEMA_VERSION,
             "draws": self.draws,
             "skipped": self.skipped,
+            "interrupted": self.interrupted,
             "names": list(self.names),
             "edges": listed,
         }

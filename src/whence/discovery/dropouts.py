@@ -207,15 +207,21 @@ class DropoutSearch:
             library=data.library,
         )
         marks = cpdag_of_dag(required)
-        steps = climb_classes(found, marks, known=bool(self.knowledge), most_parents=len(data.names))
+        climb = climb_classes(found, marks, known=bool(self.knowledge), most_parents=len(data.names))
         marks, narrowed = narrow(marks, forbidden)
-        details: dict[str, Any] = dict(zip(("insertions", "deletions"), steps))
         result = result_of(
-            found, marks, "PDAG" if narrowed else "CPDAG", self.card, started, parameters={}, details=details
+            found,
+            marks,
+            "PDAG" if narrowed else "CPDAG",
+            self.card,
+            started,
+            parameters={},
+            details={"insertions": climb.insertions, "deletions": climb.deletions},
+            interrupted=climb.interrupted,
         )
         return replace(
             result,
-            warnings=(*_starved(score), *negative_values(cells)),
+            warnings=(*result.warnings, *_starved(score), *negative_values(cells)),
             details={**result.details, "starved": score.starved},
         )
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from whence.discovery._hidden import Problem, checked_judge, judge_of, result_of, with_colliders
+from whence.discovery._hidden import Problem, checked_judge, judge_of, result_of, unfinished_result, with_colliders
 from whence.discovery._orient import ColliderRule, _colliders
 from whence.discovery._pag import PartialGraph, complete
 from whence.discovery._possible_d_sep import search_possible_d_sep
@@ -21,7 +21,7 @@ from whence.independence import IndependenceTest
 from whence.registry import Card, Paper, register
 
 # The shortest path that can discriminate has three edges.
-_SHORTEST = 3
+SHORTEST = 3
 
 FCI_CARD = Card(
     name="fci",
@@ -127,8 +127,8 @@ class FCI:
         knowledge: Knowledge | None = None,
     ) -> None:
         check_settings(alpha, test, max_depth, collider)
-        _check_least("max_possible_d_sep", max_possible_d_sep, 0)
-        _check_least("max_path_length", max_path_length, _SHORTEST)
+        check_least("max_possible_d_sep", max_possible_d_sep, 0)
+        check_least("max_path_length", max_path_length, SHORTEST)
         self.alpha = alpha
         self.test = test
         self.max_depth = max_depth
@@ -149,6 +149,8 @@ class FCI:
         started = time.perf_counter()
         problem = Problem.of(self, data, self.max_possible_d_sep)
         skeleton = problem.skeleton()
+        if skeleton.interrupted_at is not None:
+            return unfinished_result(self, problem, skeleton, started)
         graph, found, tests = self._directed(problem, skeleton)
         searched = search_possible_d_sep(problem.scan, skeleton, graph, problem.required, problem.limits)
         skeleton = searched.skeleton
@@ -227,7 +229,7 @@ class RFCI:
         knowledge: Knowledge | None = None,
     ) -> None:
         check_settings(alpha, test, max_depth)
-        _check_least("max_path_length", max_path_length, _SHORTEST)
+        check_least("max_path_length", max_path_length, SHORTEST)
         self.alpha = alpha
         self.test = test
         self.max_depth = max_depth
@@ -245,7 +247,10 @@ class RFCI:
         """
         started = time.perf_counter()
         problem = Problem.of(self, data)
-        checks = Checks(problem.scan, problem.skeleton(), problem.required, problem.limits)
+        skeleton = problem.skeleton()
+        if skeleton.interrupted_at is not None:
+            return unfinished_result(self, problem, skeleton, started)
+        checks = Checks(problem.scan, skeleton, problem.required, problem.limits)
         while True:
             triples = checks.triples()
             colliders = triples[[b not in checks.separating(a, c) for a, b, c in triples.tolist()]]
@@ -274,6 +279,7 @@ class RFCI:
         )
 
 
-def _check_least(name: str, value: int | None, least: int) -> None:
+def check_least(name: str, value: int | None, least: int) -> None:
+    """Raise ParameterError for a limit that is too small."""
     if value is not None and value < least:
         raise ParameterError("E311", f"{name} is {value}.", f"Give {least} or more, or None for no limit.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar
 
-from whence.discovery._score_search import ScoreName, check_settings, climb_classes, narrow, result_of, score_input
+from whence.discovery._score_choice import ScoreName
+from whence.discovery._score_search import check_settings, climb_classes, narrow, result_of, score_input
 from whence.discovery.result import DiscoveryResult
 from whence.graph import Knowledge
 from whence.graph.orientation import cpdag_of_dag
@@ -25,6 +26,12 @@ CARD = Card(
 )
 
 
+_DIRECTED = (
+    "The score differs between graphs of a class, and this search compares classes: edges that one direction alone "
+    "explains may be missing. The search 'boss' scores graphs."
+)
+
+
 @register(CARD)
 class GES:
     """Greedy equivalence search.
@@ -34,8 +41,11 @@ class GES:
 
     Parameters
     ----------
-    score : {"auto", "bic", "bdeu"}
-        Gaussian BIC on numbers, discrete BIC on categories, or BDeu on categories.
+    score : str
+        ``"auto"`` and ``"bic"``: the Gaussian BIC on numbers, the discrete one on categories, the degenerate Gaussian
+        BIC on both. ``"bdeu"``: on categories. ``"degenerate-gaussian"`` and ``"conditional-gaussian"``: on any table.
+        ``"extended-bic"``: the BIC with a price by edge for many columns; see `extended_bic`. ``"kernel"``: relations
+        of any form, for more time.
     penalty : float
         Multiplies the BIC's price of a parameter.
     per_edge : float, optional
@@ -98,7 +108,7 @@ class GES:
         )
         marks = cpdag_of_dag(found.required)
         most_parents = self.most_parents or len(found.names)
-        insertions, deletions = climb_classes(found, marks, known=bool(self.knowledge), most_parents=most_parents)
+        climb = climb_classes(found, marks, known=bool(self.knowledge), most_parents=most_parents)
         marks, narrowed = narrow(marks, found.forbidden)
         return result_of(
             found,
@@ -106,6 +116,8 @@ class GES:
             "PDAG" if narrowed else "CPDAG",
             self.card,
             started,
+            interrupted=climb.interrupted,
             parameters={"most_parents": self.most_parents},
-            details={"insertions": insertions, "deletions": deletions},
+            details={"insertions": climb.insertions, "deletions": climb.deletions},
+            warnings=() if found.score.equivalent else (_DIRECTED,),
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from whence.discovery._order_search import OrderSearch
 from whence.discovery._orders import improve_by_tucks
-from whence.discovery._score_search import ScoreName
+from whence.discovery._score_choice import ScoreName
 from whence.discovery.result import DiscoveryResult
 from whence.errors import ParameterError
 from whence.graph import Knowledge
@@ -39,8 +39,11 @@ class GRaSP(OrderSearch):
 
     Parameters
     ----------
-    score : {"auto", "bic", "bdeu"}
-        Gaussian BIC on numbers, discrete BIC on categories, or BDeu on categories.
+    score : str
+        ``"auto"`` and ``"bic"``: the Gaussian BIC on numbers, the discrete one on categories, the degenerate Gaussian
+        BIC on both. ``"bdeu"``: on categories. ``"degenerate-gaussian"`` and ``"conditional-gaussian"``: on any table.
+        ``"extended-bic"``: the BIC with a price by edge for many columns; see `extended_bic`. ``"kernel"``: relations
+        of any form, for more time.
     penalty : float
         Multiplies the BIC's price of a parameter.
     per_edge : float, optional

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
@@ -11,25 +12,47 @@ import numpy as np
 
 from whence.data import Dataset
 from whence.discovery._common import (
+    SORT_RULES,
     SeparatingSets,
+    Sort,
     dependent_columns,
     discrete_input,
     gaussian_input,
-    is_discrete,
     knowledge_arrays,
     open_table,
+    sort_of,
 )
-from whence.discovery._orient import ColliderRule, Orientation, break_cycles, orient
+from whence.discovery._mixed import mixed_input
+from whence.discovery._orient import ColliderRule, Orientation, break_cycles, orient, undirected
 from whence.discovery._scan import scanner_of
-from whence.discovery._skeleton import Skeleton, find_skeleton
+from whence.discovery._skeleton import Apart, Skeleton, find_skeleton
 from whence.discovery.result import DiscoveryResult, EdgeEvidence
 from whence.errors import ParameterError, quote_names
 from whence.graph import Graph, Knowledge
-from whence.independence import ChiSquare, FisherZ, GSquare, IndependenceTest
+from whence.independence import ChiSquare, DegenerateGaussian, FisherZ, GSquare, IndependenceTest
 from whence.registry import Card, Paper, lookup, register
 
-TestName = Literal["auto", "fisher-z", "chi-square", "g-square", "rcot", "rcit", "kci", "cmi-knn"]
-_OF_ANY_FORM = ("rcot", "rcit", "kci", "cmi-knn")
+TestName = Literal[
+    "auto",
+    "fisher-z",
+    "chi-square",
+    "g-square",
+    "rank-fisher-z",
+    "missing-value-fisher-z",
+    "degenerate-gaussian",
+    "conditional-gaussian",
+    "rcot",
+    "rcit",
+    "kci",
+    "cmi-knn",
+]
+_ON_ROWS = ("rank-fisher-z", "missing-value-fisher-z", "conditional-gaussian", "rcot", "rcit", "kci", "cmi-knn")
+_SORT_OF: dict[str, Sort] = {
+    "fisher-z": "numeric",
+    "chi-square": "discrete",
+    "g-square": "discrete",
+    "degenerate-gaussian": "mixed",
+}
 # A column with up to 15 neighbours is searched in full; one with more up to the first size with more sets than this.
 MOST_SETS = 10_000.0
 
@@ -53,7 +76,7 @@ CARD = Card(
 
 
 @dataclass(frozen=True)
-class _Setup:
+class Setup:
     """A test over sorted columns, and what reading the data had to say."""
 
     test: IndependenceTest
@@ -79,16 +102,20 @@ class PC:
         Level of the tests: an edge stays while every p-value is below it. By default it follows rows and columns; see
         `default_alpha`.
     test : str or IndependenceTest
-        ``"fisher-z"``, ``"chi-square"``, ``"g-square"``; ``"auto"`` takes Fisher's z for numeric and G2 for discrete
-        columns. ``"rcot"``, ``"rcit"``, ``"kci"`` and ``"cmi-knn"`` see relations of any form and take numbers and
-        categories in one table, for more time. Or any object with ``names`` and ``test(x, y, given)``, such as an
-        `Oracle`.
+        ``"fisher-z"``, ``"chi-square"``, ``"g-square"``, ``"degenerate-gaussian"``; ``"auto"`` takes Fisher's z for
+        numeric columns, G2 for discrete ones and the degenerate Gaussian for tables of numbers and categories.
+        ``"conditional-gaussian"`` lets relations change with a category, ``"rank-fisher-z"`` reads ranks alone, and
+        ``"missing-value-fisher-z"`` uses incomplete rows and corrects for what decides which values are missing (MVPC).
+        ``"rcot"``, ``"rcit"``, ``"kci"`` and
+        ``"cmi-knn"`` see relations of any form, for more time. Or any object with ``names`` and ``test(x, y, given)``,
+        such as an `Oracle`.
     max_depth : int, optional
         Columns that are conditioned on at most. By default there is no limit, but a column with more than 15 neighbours
         is tried only up to the first size with more than 10,000 sets.
-    collider : {"majority", "sepset"}
+    collider : {"majority", "sepset", "conservative", "max-p"}
         How the middle of ``a - b - c`` is judged: by whether it is in fewer than half of all separating sets of a and c
-        among their neighbours, or in none of those found at the size that separated them.
+        among their neighbours; in none of those found at the size that separated them; in none of all, where a triple
+        that is in some directs nothing (conservative PC); or not in the one with the largest p-value (PC-max).
     knowledge : Knowledge, optional
         Respected throughout: required edges are never removed, forbidden directions never taken, and columns known to
         be later are not conditioned on.
@@ -117,7 +144,7 @@ class PC:
         collider: ColliderRule = "majority",
         knowledge: Knowledge | None = None,
     ) -> None:
-        check_settings(alpha, test, max_depth, collider)
+        check_settings(alpha, test, max_depth, collider, get_args(ColliderRule))
         self.alpha = alpha
         self.test = test
         self.max_depth = max_depth
@@ -130,19 +157,27 @@ class PC:
         Raises
         ------
         DataError
-            For columns that do not vary, are the same, or mix categories with numbers, or too few complete rows.
+            For columns that do not vary, are the same, or are unfit for the test, or too few complete rows.
         """
         started = time.perf_counter()
-        setup = self._set_up(data)
+        setup = self.set_up(data)
         names = setup.test.names
         required, forbidden = knowledge_arrays(self.knowledge, names, self.card)
-        alpha, alpha_rule = self._level(setup.test)
+        alpha, alpha_rule = self.level(setup.test)
         most_sets = MOST_SETS if self.max_depth is None else np.inf
         scan = scanner_of(setup.test)
-        skeleton = find_skeleton(scan, alpha, required, forbidden, max_depth=self.max_depth, most_sets=most_sets)
+        apart = self._apart(setup.test, alpha)
+        never = forbidden if apart is None else forbidden | apart.pairs(required)
+        skeleton = find_skeleton(scan, alpha, required, never, max_depth=self.max_depth, most_sets=most_sets)
+        skeleton = skeleton if apart is None else apart.recorded(skeleton, required)
         skeleton, cut = break_cycles(skeleton, required, forbidden)
-        oriented = orient(
-            skeleton, scan, alpha, forbidden, rule=self.collider, max_depth=self.max_depth, most_sets=most_sets
+        interrupted = skeleton.interrupted_at is not None
+        oriented = (
+            undirected(skeleton, forbidden)
+            if interrupted
+            else orient(
+                skeleton, scan, alpha, forbidden, rule=self.collider, max_depth=self.max_depth, most_sets=most_sets
+            )
         )
         back = [names.index(name) for name in setup.names]
         graph = Graph(setup.names, oriented.marks[np.ix_(back, back)], "CPDAG" if oriented.complete else "PDAG")
@@ -161,46 +196,59 @@ class PC:
                 "collider": self.collider,
                 "knowledge": (self.knowledge or Knowledge()).to_dict(),
             },
-            evidence=_evidence(graph, skeleton, names),
-            separating_sets=_separating_sets(skeleton, setup.names, back),
+            evidence=evidence_of(graph, skeleton, names),
+            separating_sets=SeparatingSets(setup.names, names, skeleton.level >= 0, skeleton.sets),
             rows_used=setup.test.rows_used,
             seconds=time.perf_counter() - started,
             warnings=(*setup.warnings, *_warnings(skeleton, oriented, cut, names)),
             details={
-                "tests": skeleton.tests + oriented.tests,
+                "tests": skeleton.tests + oriented.tests + (apart.tests if apart else 0),
                 "largest_set": max((len(given) for given in skeleton.sets.values()), default=0),
                 "colliders": oriented.colliders,
                 "colliders_dropped": oriented.dropped,
                 "colliders_added": oriented.added,
+                "ambiguous_triples": [tuple(names[k] for k in triple) for triple in oriented.ambiguous.tolist()],
             },
             library=setup.library,
+            interrupted=interrupted,
         )
 
-    def _set_up(self, data: Any) -> _Setup:
+    def _apart(self, test: IndependenceTest, alpha: float) -> Apart | None:
+        """Return what is known to be apart before any set of neighbours is tried; nothing in PC itself."""
+        return None
+
+    def set_up(self, data: Any) -> Setup:
+        """Return the test over sorted columns that the settings and the data lead to."""
         if not isinstance(self.test, str):
             if data is not None:
                 raise ParameterError("E311", "both data and a test object were given.", "Call fit() without data.")
             name = getattr(getattr(self.test, "card", None), "name", type(self.test).__name__)
-            return _Setup(self.test, self.test.names, name, "given", (), "pyarrow")
+            return Setup(self.test, self.test.names, name, "given", (), "pyarrow")
         dataset = open_table(data, self.card)
         # Sorted by name, so that not even rounding or ties depend on the order of the columns.
         ordered = dataset.select(sorted(dataset.names))
-        if self.test in _OF_ANY_FORM:
-            any_form = lookup("test", self.test)(ordered)
-            left_out = dataset.n_rows - any_form.rows_used
+        if self.test in _ON_ROWS:
+            on_rows = lookup("test", self.test)(ordered)
+            left_out = dataset.n_rows - on_rows.rows_used
             said = (f"{left_out:,} of {dataset.n_rows:,} rows have a missing value and were left out.",)
-            return _Setup(any_form, dataset.names, self.test, "given", said if left_out else (), dataset.library)
-        discrete = is_discrete(ordered) if self.test == "auto" else self.test != "fisher-z"
-        test, warnings = self._discrete_test(ordered) if discrete else _gaussian_test(ordered)
-        rule = "given" if self.test != "auto" else f"all columns are {'discrete' if discrete else 'numeric'}"
-        return _Setup(test, dataset.names, test.card.name, rule, warnings, dataset.library)
+            return Setup(on_rows, dataset.names, self.test, "given", said if left_out else (), dataset.library)
+        sort = sort_of(ordered) if self.test == "auto" else _SORT_OF[self.test]
+        rule = "given" if self.test != "auto" else SORT_RULES[sort]
+        test: ChiSquare | DegenerateGaussian | FisherZ | GSquare
+        if sort == "mixed":
+            found = mixed_input(ordered)
+            test, warnings = DegenerateGaussian(found.embedded), found.warnings
+        else:
+            test, warnings = self._discrete_test(ordered) if sort == "discrete" else _gaussian_test(ordered)
+        return Setup(test, dataset.names, test.card.name, rule, warnings, dataset.library)
 
     def _discrete_test(self, data: Dataset) -> tuple[ChiSquare | GSquare, tuple[str, ...]]:
         found = discrete_input(data)
         codes = found.as_codes()
         return (ChiSquare(codes) if self.test == "chi-square" else GSquare(codes)), found.warnings
 
-    def _level(self, test: IndependenceTest) -> tuple[float, str]:
+    def level(self, test: IndependenceTest) -> tuple[float, str]:
+        """Return the level of the tests and the rule behind it."""
         if self.alpha is not None:
             return self.alpha, "given"
         if not test.rows_used:
@@ -210,7 +258,11 @@ class PC:
 
 
 def check_settings(
-    alpha: float | None, test: TestName | IndependenceTest, max_depth: int | None, collider: ColliderRule = "majority"
+    alpha: float | None,
+    test: TestName | IndependenceTest,
+    max_depth: int | None,
+    collider: ColliderRule = "majority",
+    rules: Sequence[ColliderRule] = ("majority", "sepset"),
 ) -> None:
     """Raise ParameterError for a level, test, depth or rule that does not exist."""
     if alpha is not None and not 0 < alpha < 1:
@@ -221,8 +273,8 @@ def check_settings(
         )
     if max_depth is not None and max_depth < 0:
         raise ParameterError("E311", f"max_depth is {max_depth}.", "Give 0 or more, or None for no limit.")
-    if collider not in ("majority", "sepset"):
-        raise ParameterError("E311", f"there is no collider rule {collider!r}.", "Choose majority or sepset.")
+    if collider not in rules:
+        raise ParameterError("E311", f"there is no collider rule {collider!r}.", f"Choose {', '.join(rules)}.")
 
 
 def default_alpha(n: int, p: int) -> float:
@@ -251,7 +303,8 @@ def _gaussian_test(data: Dataset) -> tuple[FisherZ, tuple[str, ...]]:
     return FisherZ(found.moments), tuple(warnings)
 
 
-def _evidence(graph: Graph, skeleton: Skeleton, names: tuple[str, ...]) -> tuple[EdgeEvidence, ...]:
+def evidence_of(graph: Graph, skeleton: Skeleton, names: tuple[str, ...]) -> tuple[EdgeEvidence, ...]:
+    """Return the largest p-value of each edge and its statistic; ``names`` are the columns as searched."""
     index = {name: k for k, name in enumerate(names)}
     listed = []
     for edge in graph.edges():
@@ -269,21 +322,20 @@ def _evidence(graph: Graph, skeleton: Skeleton, names: tuple[str, ...]) -> tuple
     return tuple(listed)
 
 
-def _separating_sets(skeleton: Skeleton, names: tuple[str, ...], back: list[int]) -> SeparatingSets:
-    """Return the sets by name, in the order of the user's columns."""
-    place = np.empty(len(back), dtype=np.int64)
-    place[back] = np.arange(len(back))
-    sets = {
-        (min(place[i], place[j]), max(place[i], place[j])): tuple(sorted(int(place[node]) for node in given))
-        for (i, j), given in skeleton.sets.items()
-    }
-    return SeparatingSets(names, (skeleton.level >= 0)[np.ix_(back, back)], sets)
+def unfinished(size: int) -> str:
+    """Return what is to be said of a search that was interrupted while sets of a size were tried."""
+    return (
+        f"The search was interrupted while sets of {size} column{'s' * (size != 1)} were tried: pairs separated until "
+        "then are apart, others stay joined, and nothing was directed by the data."
+    )
 
 
 def _warnings(
     skeleton: Skeleton, oriented: Orientation, cut: list[tuple[int, int]], names: tuple[str, ...]
 ) -> list[str]:
     found = []
+    if skeleton.interrupted_at is not None:
+        found.append(unfinished(skeleton.interrupted_at))
     if skeleton.stopped:
         found.append(
             "some columns have more than 15 neighbours: conditioning sizes with more than "
@@ -296,6 +348,11 @@ def _warnings(
         found.append(
             f"{oriented.dropped:,} of {oriented.colliders:,} colliders contradict others with more evidence or the "
             "knowledge, and were not directed"
+        )
+    if len(oriented.ambiguous):
+        found.append(
+            f"{len(oriented.ambiguous):,} triples are ambiguous: the tests do not agree whether the middle column is a "
+            "collider, and nothing was directed because of them"
         )
     if oriented.added:
         found.append(

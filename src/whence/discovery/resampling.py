@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -70,6 +70,7 @@ def bootstrap(
     Returns
     -------
     Confidence
+        On the draws made until then if the user interrupts (Ctrl-C).
 
     Raises
     ------
@@ -92,43 +93,77 @@ def bootstrap(
     """
     if draws < 1:
         raise ParameterError("E313", f"{draws} bootstrap draws were asked for.", "Give 1 or more.")
+    check_rows_are_units(search)
+    dataset = as_dataset(data)
+    source = ResampledRows(dataset)
+    length = _block_length(dataset, block_length)
+    samples = [partial(source.draw, seed, length) for seed in child_seeds(random_state, draws)]
+    return count_edges(search, dataset, samples, stage="bootstrap", n_jobs=n_jobs, progress=progress)
+
+
+def check_rows_are_units(search: Any) -> None:
+    """Raise ParameterError for a search that compares rows of one unit, which cannot be drawn one by one."""
     unit = getattr(search, "unit", "row")
     if unit != "row":
         raise ParameterError(
             "E313",
-            f"the search compares rows of one {unit} with each other; the bootstrap draws rows one by one.",
+            f"the search compares rows of one {unit} with each other; resampling draws rows one by one.",
             "Read the p-values in the result's evidence instead.",
         )
-    dataset = as_dataset(data)
-    source = _Source(dataset)
-    length = _block_length(dataset, block_length)
 
-    def run(seed: np.random.SeedSequence) -> NDArray[np.int8] | DataError:
-        sample = source.draw(np.random.default_rng(seed), length)
+
+def count_edges(
+    search: Search,
+    dataset: Dataset,
+    samples: Sequence[Callable[[], Dataset]],
+    *,
+    stage: str,
+    n_jobs: int | None,
+    progress: Progress,
+) -> Confidence:
+    """Run a search on every sample and count each edge, in each form; stop at an interrupt and say so."""
+
+    def run(sample: Callable[[], Dataset]) -> NDArray[np.int8] | DataError:
         try:
-            return search.fit(sample).graph.marks
+            found = search.fit(sample())
         except DataError as refusal:  # a rare value may not be among the rows drawn
             return refusal
+        if found.interrupted:  # half a search is no draw
+            raise KeyboardInterrupt
+        return found.graph.marks
 
     p = len(dataset.names)
     adjacency, forward, undirected = np.zeros((3, p, p))
-    done, refused = 0, []
-    graphs: list[NDArray[np.int8]] | None = [] if draws * p * p <= MOST_KEPT else None
-    for marks in fan_out(run, child_seeds(random_state, draws), n_jobs=n_jobs, stage="bootstrap", progress=progress):
-        if isinstance(marks, DataError):
-            refused.append(marks)
-            continue
-        done += 1
-        adjacency += marks != Mark.NONE
-        forward += (marks == Mark.ARROW) & (marks.T == Mark.TAIL)
-        undirected += (marks == Mark.TAIL) & (marks.T == Mark.TAIL)
-        if graphs is not None:
-            graphs.append(marks)
-    if len(refused) > draws / 2:
+    done, refused, interrupted = 0, [], False
+    graphs: list[NDArray[np.int8]] | None = [] if len(samples) * p * p <= MOST_KEPT else None
+    try:
+        for marks in fan_out(run, samples, n_jobs=n_jobs, stage=stage, progress=progress):
+            if isinstance(marks, DataError):
+                refused.append(marks)
+                continue
+            done += 1
+            adjacency += marks != Mark.NONE
+            forward += (marks == Mark.ARROW) & (marks.T == Mark.TAIL)
+            undirected += (marks == Mark.TAIL) & (marks.T == Mark.TAIL)
+            if graphs is not None:
+                graphs.append(marks)
+    except KeyboardInterrupt:
+        if not done:
+            raise
+        interrupted = True
+    if len(refused) > done:
         raise refused[0]
-    shares = (adjacency / done, forward / done, undirected / done)
-    kept = np.array(graphs) if graphs else None
-    return Confidence(dataset.names, *shares, draws=done, skipped=len(refused), library=dataset.library, graphs=kept)
+    return Confidence(
+        dataset.names,
+        adjacency / done,
+        forward / done,
+        undirected / done,
+        draws=done,
+        skipped=len(refused),
+        library=dataset.library,
+        graphs=np.array(graphs) if graphs else None,
+        interrupted=interrupted,
+    )
 
 
 def _block_length(data: Dataset, given: int | None) -> int:
@@ -141,7 +176,7 @@ def _block_length(data: Dataset, given: int | None) -> int:
     return given
 
 
-class _Source:
+class ResampledRows:
     """The rows that are resampled; what is computed from all of them is computed once and shared by the draws."""
 
     def __init__(self, data: Dataset) -> None:
@@ -149,8 +184,9 @@ class _Source:
         self._lock = threading.Lock()
         self._kept: dict[Any, Any] = {}
 
-    def draw(self, rng: np.random.Generator, length: int) -> Dataset:
+    def draw(self, seed: np.random.SeedSequence, length: int) -> Dataset:
         """Return a table that answers for rows drawn with replacement, in blocks of a length."""
+        rng = np.random.default_rng(seed)
         n = self.data.n_rows
         if not self.data.in_memory:
             weights = rng.multinomial(BLOCKS, np.full(BLOCKS, 1 / BLOCKS))
@@ -158,7 +194,19 @@ class _Source:
             weights = rng.multinomial(n, np.full(n, 1 / n))
         else:
             weights = _block_weights(n, length, rng)
-        table = _ResampledTable(self, weights, int(rng.integers(2**63)))
+        return self._table(weights, n, int(rng.integers(2**63)))
+
+    def half(self, seed: np.random.SeedSequence, *, other: bool) -> Dataset:
+        """Return a table that answers for a random half of the rows, or of the groups of rows, or for the other."""
+        units = self.data.n_rows if self.data.in_memory else BLOCKS
+        rng = np.random.default_rng(seed)
+        chosen = rng.permutation(units)[: units // 2] if not other else rng.permutation(units)[units - units // 2 :]
+        weights = np.zeros(units, dtype=np.int64)
+        weights[chosen] = 1
+        return self._table(weights, self.data.n_rows // 2, int(rng.integers(2**63)))
+
+    def _table(self, weights: NDArray[np.int64], rows: int, seed: int) -> Dataset:
+        table = _ResampledTable(self, weights, rows, seed)
         data = self.data
         return Dataset(table, data.columns.values(), source=data.source, library=data.library, roles=data.roles)
 
@@ -201,9 +249,9 @@ class _ResampledTable:
     latter where a method needs them one by one.
     """
 
-    def __init__(self, source: _Source, weights: NDArray[np.int64], seed: int) -> None:
+    def __init__(self, source: ResampledRows, weights: NDArray[np.int64], rows: int, seed: int) -> None:
         self.in_memory = source.data.in_memory
-        self.n_rows = source.data.n_rows
+        self.n_rows = rows
         self._source = source
         self._weights = weights
         self._seed = seed
@@ -242,8 +290,8 @@ class _ResampledTable:
     @cached_property
     def _rows(self) -> NDArray[np.intp]:
         if self.in_memory:
-            return np.repeat(np.arange(self.n_rows), self._weights)
-        return np.sort(np.random.default_rng(self._seed).integers(0, self.n_rows, self.n_rows))
+            return np.repeat(np.arange(len(self._weights)), self._weights)
+        return np.sort(np.random.default_rng(self._seed).integers(0, self._source.data.n_rows, self.n_rows))
 
 
 def _names(columns: Sequence[Column]) -> tuple[str, ...]:

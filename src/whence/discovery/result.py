@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from whence.graph import Graph
 
 
+INTERRUPTED = "The search was interrupted: this is the best graph it had come to, not the end of the search."
+
+
 @dataclass(frozen=True, slots=True)
 class EdgeEvidence:
     """What speaks for one edge; a search fills what it computes and leaves the rest None.
@@ -64,6 +67,8 @@ class DiscoveryResult:
         Bootstrap shares per edge, where they were asked for.
     library : str
         The library of the data, in which tables are returned.
+    interrupted : bool
+        Whether the user stopped the search (Ctrl-C) and this is what it had found until then.
     """
 
     graph: Graph
@@ -77,6 +82,7 @@ class DiscoveryResult:
     details: Mapping[str, Any] = field(default_factory=dict)
     confidence: Confidence | None = None
     library: str = "pyarrow"
+    interrupted: bool = False
 
     def table(self) -> Any:
         """Return one row per edge, with its evidence and confidence, as a table of the data's library."""
@@ -112,6 +118,7 @@ class DiscoveryResult:
             "rows_used": self.rows_used,
             "seconds": self.seconds,
             "warnings": list(self.warnings),
+            "interrupted": self.interrupted,
             "details": to_jsonable(self.details),
             "confidence": self.confidence.to_dict() if self.confidence is not None else None,
         }

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from whence.data import Dataset, Kind, as_dataset
+from whence.discovery.confidence import Confidence
 from whence.discovery.resampling import bootstrap
 from whence.discovery.result import DiscoveryResult
 from whence.errors import ParameterError, quote_names
@@ -38,9 +39,9 @@ def discover(
     ----------
     data : Dataset or anything `whence.read` takes
     method : str
-        A search of `whence.methods("search")`. ``"auto"`` takes BOSS where it accepts the columns and the knowledge,
-        with up to 500 columns and more rows than columns, else PC; the reason stands in ``parameters``.
-        `whence.analyze` chooses by the profile of the data.
+        A search of `whence.methods("search")`, or ``"cd-nod"``, ``"definetti"``, ``"dropouts"``. ``"auto"`` takes BOSS
+        where it accepts the columns and the knowledge, with up to 500 columns and more rows than columns, else PC; the
+        reason stands in ``parameters``. `whence.analyze` chooses by the profile of the data.
     knowledge : Knowledge or str, optional
         Edges that are required or forbidden, tiers, roots, leaves. A text is read as tiers: ``"age < dose < cure"``.
     confidence : bool or int
@@ -53,6 +54,8 @@ def discover(
     Returns
     -------
     DiscoveryResult
+        Ctrl-C ends a long search and returns what it has found until then, ``interrupted`` set and said in
+        ``warnings``; without confidence, or with that of the draws that were made.
 
     Examples
     --------
@@ -72,10 +75,22 @@ def discover(
     search = _search(name, known, settings)
     result: DiscoveryResult = search.fit(dataset)
     result = replace(result, parameters={**result.parameters, "method_rule": reason})
-    if not draws:
+    if not draws or result.interrupted:
         return result
+    unit = getattr(search, "unit", "row")
+    if unit != "row":
+        said = f"No bootstrap was run: the search compares rows of one {unit} with each other."
+        return replace(result, warnings=(*result.warnings, said))
     seen = bootstrap(search, dataset, draws=draws, random_state=random_state, n_jobs=n_jobs, progress=progress)
-    return replace(result, confidence=seen)
+    return with_confidence(result, seen, draws)
+
+
+def with_confidence(result: DiscoveryResult, seen: Confidence, draws: int) -> DiscoveryResult:
+    """Return the result with its confidence, and a warning where the bootstrap was interrupted before its last draw."""
+    if not seen.interrupted:
+        return replace(result, confidence=seen)
+    said = f"The bootstrap was interrupted: confidence rests on {seen.draws:,} draws instead of {draws:,}."
+    return replace(result, confidence=seen, warnings=(*result.warnings, said))
 
 
 def _draws(confidence: bool | int) -> int:
@@ -89,11 +104,11 @@ def _draws(confidence: bool | int) -> int:
 
 def _search(name: str, knowledge: Knowledge, settings: dict[str, Any]) -> Any:
     """Return the search of that name with its settings; names that are nearly right are said."""
-    known = [card.name for card in methods("search")]
+    known = _searches()
     near = name.strip().casefold().replace("_", "-") if isinstance(name, str) else ""
     if name not in known and near in known:
         raise ParameterError("E301", f"there is no search named {name!r}.", f"Did you mean {near!r}?")
-    made = lookup("search", name)
+    made = known[name] if name in known else lookup("search", name)
     takes = [setting for setting in signature(made).parameters if setting != "knowledge"]
     absent = [setting for setting in settings if setting not in takes]
     if absent:
@@ -101,6 +116,13 @@ def _search(name: str, knowledge: Knowledge, settings: dict[str, Any]) -> Any:
             "E301", f"the search {name!r} has no setting {quote_names(absent)}.", f"Settings: {quote_names(takes)}."
         )
     return made(knowledge=knowledge, **settings)
+
+
+def _searches() -> dict[str, Any]:
+    """Return by name what finds a graph in a table: the searches, and the systems that are called like one."""
+    found = {card.name: lookup("search", card.name) for card in methods("search")}
+    systems = {card.name: lookup("system", card.name) for card in methods("system")}
+    return found | {name: made for name, made in systems.items() if "knowledge" in signature(made).parameters}
 
 
 def _choose(data: Dataset, knowledge: Knowledge) -> tuple[str, str]:

@@ -6,9 +6,13 @@ from whence.independence.contingency import ChiSquare, GSquare
 from whence.independence.deletion import TestwiseDeletion
 from whence.independence.fisher_z import FisherZ
 from whence.independence.kernel import KCI
+from whence.independence.missing_value import MissingValueFisherZ
+from whence.independence.mixed import ConditionalGaussian, DegenerateGaussian
 from whence.independence.nearest_neighbours import CMIknn
 from whence.independence.oracle import Oracle
 from whence.independence.random_features import RCIT, RCoT
+from whence.independence.rank import RankFisherZ
+from whence.independence.residual_invariance import ResidualInvariance
 from whence.independence.result import IndependenceTest, TestResult
 
 __all__ = [
@@ -16,11 +20,16 @@ __all__ = [
     "RCIT",
     "CMIknn",
     "ChiSquare",
+    "ConditionalGaussian",
+    "DegenerateGaussian",
     "FisherZ",
     "GSquare",
     "IndependenceTest",
+    "MissingValueFisherZ",
     "Oracle",
     "RCoT",
+    "RankFisherZ",
+    "ResidualInvariance",
     "TestResult",
     "TestwiseDeletion",
 ]

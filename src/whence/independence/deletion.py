@@ -110,7 +110,7 @@ class TestwiseDeletion:
     -----
     For missing values this is the test-wise deletion of MVPC (Tu et al. 2019), which is right if no value's absence
     depends on its own or on other incomplete columns in a way that the columns given leave open. The correction that
-    MVPC adds for those cases is not made here.
+    MVPC adds for those cases is that of `MissingValueFisherZ`.
 
     Examples
     --------

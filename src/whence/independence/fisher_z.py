@@ -69,6 +69,8 @@ class FisherZ:
         self.names: tuple[str, ...] = moments.names
         self.rows_used: int = moments.n
         self.correlation: NDArray[np.float64] = np.ascontiguousarray(moments.correlation)
+        # Standard deviation of z under independence; correlations of ranks spread wider than those of values.
+        self.spread = 1.0
 
     def __call__(self, x: str, y: str, given: Collection[str] = ()) -> TestResult:
         """Test one pair; NaN where there are too few rows for so many columns given."""
@@ -88,5 +90,5 @@ class FisherZ:
         found = np.abs(_kernels.partial_correlations(self.correlation, first, second, start, given))
         freedom = self.rows_used - np.diff(start) - 3
         with np.errstate(divide="ignore", invalid="ignore"):
-            statistic = np.where(freedom > 0, np.sqrt(freedom) * np.arctanh(found), np.nan)
+            statistic = np.where(freedom > 0, np.sqrt(freedom) * np.arctanh(found) / self.spread, np.nan)
         return statistic, 2.0 * ndtr(-statistic)

@@ -11,6 +11,10 @@ from whence.scores._kernels import GAINS_OF, LOSSES_OF
 
 # A conditional variance below this share of the column's own is taken for zero: the column is determined by the others.
 _DETERMINED = 1e-10
+# Up to this share ten terms of the series of log(1 - share) are exact to the last digits.
+_SMALL = 0.02
+# With less than one wanted column in so many, each is looked at by itself.
+_FEW = 8
 
 
 @kernel("boolean(float64[:,::1], int64[::1], int64, float64[:,::1])")
@@ -30,6 +34,43 @@ def factorise(correlation, given, count, factor):  # type: ignore[no-untyped-def
     return True
 
 
+@kernel("float64(float64[:,::1], int64, int64[::1], int64, float64[:,::1], float64[::1])")
+def solve(correlation, column, given, count, factor, solved):  # type: ignore[no-untyped-def]
+    """Write a column's coordinates along the factor of ``given[:count]``; return what is left of its variance."""
+    left = 1.0
+    for i in range(count):
+        total = correlation[given[i], column]
+        for j in range(i):
+            total -= factor[i, j] * solved[j]
+        solved[i] = total / factor[i, i]
+        left -= solved[i] * solved[i]
+    return left
+
+
+@kernel(GAINS_OF)
+def single_gains(score, target, given, count, wanted, gains):  # type: ignore[no-untyped-def]
+    """Write what `gaussian_gains` does, one wanted column at a time."""
+    correlation, n, unit = score[1], score[6], score[7] + score[8]
+    factor = np.empty((count, count))
+    if not factorise(correlation, given, count, factor):
+        return
+    of_target, of_other = np.empty(count), np.empty(count)
+    own = solve(correlation, target, given, count, factor, of_target)
+    if own <= _DETERMINED:
+        return
+    for x in range(len(wanted)):
+        if not wanted[x] or x == target:
+            continue
+        left = solve(correlation, x, given, count, factor, of_other)
+        between = correlation[target, x]
+        for i in range(count):
+            between -= of_target[i] * of_other[i]
+        if left > _DETERMINED:
+            gains[x] = -0.5 * n * math.log1p(-min(between * between / (own * left), 1.0 - 1e-15)) - unit
+    for i in range(count):
+        gains[given[i]] = -np.inf
+
+
 @kernel(GAINS_OF, as_argument=True)
 def gaussian_gains(score, target, given, count, wanted, gains):  # type: ignore[no-untyped-def]
     """Write for every column by how much the score of ``target`` rises if it joins ``given[:count]`` as a parent.
@@ -39,6 +80,12 @@ def gaussian_gains(score, target, given, count, wanted, gains):  # type: ignore[
     correlation, n, unit = score[1], score[6], score[7] + score[8]
     p = correlation.shape[0]
     gains[:] = -np.inf
+    few = 0
+    for x in range(p):
+        few += wanted[x]
+    if few * _FEW < p:
+        single_gains(score, target, given, count, wanted, gains)
+        return
     factor = np.empty((count, count))
     if not factorise(correlation, given, count, factor):
         return
@@ -64,10 +111,15 @@ def gaussian_gains(score, target, given, count, wanted, gains):  # type: ignore[
     own = variance[target]
     if own <= _DETERMINED:
         return
+    for x in range(p):  # a series for small shares, which most are: its terms are computed many columns at a time
+        share = between[x] * between[x] / (own * variance[x])
+        between[x] = share
+        series = share * (1 / 6 + share * (1 / 7 + share * (1 / 8 + share * (1 / 9 + share / 10))))
+        series = share * (1.0 + share * (1 / 2 + share * (1 / 3 + share * (1 / 4 + share * (1 / 5 + series)))))
+        gains[x] = 0.5 * n * series - unit if variance[x] > _DETERMINED else -np.inf
     for x in range(p):
-        if variance[x] > _DETERMINED:
-            share = between[x] * between[x] / (own * variance[x])
-            gains[x] = -0.5 * n * math.log1p(-min(share, 1.0 - 1e-15)) - unit
+        if between[x] > _SMALL and variance[x] > _DETERMINED:
+            gains[x] = -0.5 * n * math.log1p(-min(between[x], 1.0 - 1e-15)) - unit
     gains[target] = -np.inf
     for i in range(count):
         gains[given[i]] = -np.inf
@@ -79,15 +131,7 @@ def residual_variance(correlation, target, given, count):  # type: ignore[no-unt
     factor = np.empty((count, count))
     if not factorise(correlation, given, count, factor):
         return -1.0
-    solved = np.empty(count)
-    left = 1.0
-    for i in range(count):
-        total = correlation[given[i], target]
-        for j in range(i):
-            total -= factor[i, j] * solved[j]
-        solved[i] = total / factor[i, i]
-        left -= solved[i] * solved[i]
-    return left
+    return solve(correlation, target, given, count, factor, np.empty(count))
 
 
 @kernel(LOSSES_OF, as_argument=True)

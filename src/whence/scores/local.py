@@ -65,6 +65,11 @@ class LocalScore:
         """The number of columns p."""
         return len(self.correlation) if self.mode == GAUSSIAN else len(self.sizes)
 
+    @property
+    def equivalent(self) -> bool:
+        """Whether all graphs of an equivalence class have the same score, which searches over classes rely on."""
+        return True
+
     @cached_property
     def kernels(self) -> tuple[Any, Any]:
         """The gains and the losses of this score as compiled functions; see `whence.scores._kernels`."""

@@ -7,6 +7,14 @@ reports how far its scales give away the causal order (`var_sortability`, `r2_so
 
 from __future__ import annotations
 
+from whence.data.simulate.changing import (
+    ChangingSimulation,
+    changing_chain,
+    changing_confounder,
+    changing_forms,
+    changing_pair,
+    smooth_driver,
+)
 from whence.data.simulate.dags import causal_order, node_names, random_dag
 from whence.data.simulate.damage import add_measurement_error, hide_variables, lose_cells
 from whence.data.simulate.discrete import discrete_scm, mixed_scm
@@ -31,6 +39,7 @@ from whence.data.simulate.treatments import TreatmentSimulation, treatment_outco
 
 __all__ = [
     "NOISES",
+    "ChangingSimulation",
     "Constant",
     "Logistic",
     "MichaelisMenten",
@@ -41,6 +50,10 @@ __all__ = [
     "Truncation",
     "add_measurement_error",
     "causal_order",
+    "changing_chain",
+    "changing_confounder",
+    "changing_forms",
+    "changing_pair",
     "discrete_scm",
     "domains_scm",
     "draw_noise",
@@ -55,6 +68,7 @@ __all__ = [
     "nonlinear_scm",
     "r2_sortability",
     "random_dag",
+    "smooth_driver",
     "treatment_outcome",
     "var_process",
     "var_sortability",
