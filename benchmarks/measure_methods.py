@@ -5,11 +5,13 @@ against the true DAG, an undirected edge counting half, on standardised linear s
 with Gaussian and with Laplace noise, and on discrete networks. Writes ``src/whence/registry_measured.json``, which the
 cards read, and the raw rows to ``results/measure_methods.json``.
 
-    python -m benchmarks.measure_methods
+    python -m benchmarks.measure_methods                    # every search
+    python -m benchmarks.measure_methods --only resit rcd   # these; what was measured of the others stays
 """
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import json
 import time
@@ -29,16 +31,23 @@ from whence.results import write_atomically, write_json
 
 ROWS = (500, 2000, 8000)
 COLUMNS = (5, 10, 20, 40, 80)
+# Tables with more columns than one on which a search took longer than this are not tried.
 LIMIT_SECONDS = 20.0
 REPEATS = 3
 SEEDS = range(100, 110)
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--limit", type=float, default=LIMIT_SECONDS)
+    options = parser.parse_args()
+    cards = [card for card in methods("search") if not options.only or card.name in options.only]
+    results = Path(__file__).parent / "results" / "measure_methods.json"
     rows: list[dict[str, Any]] = []
-    measured = {}
-    for card in methods("search"):
-        timed, scored = list(run_times(card)), list(accuracies(card))
+    measured: dict[str, Any] = {}
+    for card in cards:
+        timed, scored = list(run_times(card, options.limit)), list(accuracies(card))
         rows += timed + scored
         scenarios = sorted({row["scenario"] for row in scored})
         measured[card.name] = {
@@ -46,14 +55,20 @@ def main() -> None:
             "accuracy": {name: mean_f1(scored, name) for name in scenarios},
         }
         print(card.name, measured[card.name])
+    if options.only:
+        before = json.loads(results.read_text())
+        rows = [row for row in before["rows"] if row["method"] not in measured] + rows
+        measured = dict(sorted({**before["measured"], **measured}.items()))
     write_atomically(Path(whence.__file__).parent / "registry_measured.json", json.dumps(measured, indent=2) + "\n")
-    results = Path(__file__).parent / "results" / "measure_methods.json"
     write_json(results, {"machine": machine(), "whence": whence.__version__, "rows": rows, "measured": measured})
 
 
-def run_times(card: Card) -> Iterator[dict[str, Any]]:
-    """Yield the least processor time of a few runs per size, compiled before, until a size takes too long."""
-    for n, p in itertools.product(ROWS, COLUMNS):
+def run_times(card: Card, limit: float) -> Iterator[dict[str, Any]]:
+    """Yield the least processor time of a few runs per size, compiled before, as far as a size takes too long."""
+    widest = max(COLUMNS)
+    for n, p in itertools.product(ROWS, COLUMNS if card.columns is None else (card.columns,)):
+        if p > widest:
+            continue
         data = simulate.linear_scm(p, n, degree=2.0, noise="laplace", random_state=p).data
         search = lookup("search", card.name)()
         search.fit(data)
@@ -63,8 +78,8 @@ def run_times(card: Card) -> Iterator[dict[str, Any]]:
             search.fit(data)
             taken.append(time.process_time() - started)
         yield {"method": card.name, "n": n, "p": p, "seconds": min(taken)}
-        if min(taken) > LIMIT_SECONDS:
-            return
+        if min(taken) > limit:
+            widest = p - 1
 
 
 def fit(rows: list[dict[str, Any]]) -> dict[str, float]:
@@ -83,7 +98,9 @@ def accuracies(card: Card) -> Iterator[dict[str, Any]]:
         simulation = (
             simulate.discrete_scm(10, 2000, degree=2.0, random_state=seed)
             if scenario == "discrete"
-            else simulate.linear_scm(10, 1000, degree=2.0, weights=(0.3, 0.9), noise=scenario, random_state=seed)
+            else simulate.linear_scm(
+                card.columns or 10, 1000, degree=2.0, weights=(0.3, 0.9), noise=scenario, random_state=seed
+            )
         )
         truth = Graph.from_edges(simulation.edges, names=simulation.observed)
         found = lookup("search", card.name)().fit(shuffled(simulation.data, seed)).graph

@@ -97,6 +97,7 @@ def _signature(target: object) -> str:
     """Return the call with each setting on a line of its own where there are several."""
     parameters = inspect.signature(target).parameters.values()  # type: ignore[arg-type]
     settings = [re.sub(r"(: )'([^']*)'", r"\1\2", str(parameter)) for parameter in parameters]
+    settings = [re.sub(r"<(?:function|class) '?([\w.]+)'?[^>]*>", r"\1", setting) for setting in settings]
     name = target.__name__  # type: ignore[attr-defined]
     if len(settings) < 3:
         return f"{name}({', '.join(settings)})"

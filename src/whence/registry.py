@@ -69,7 +69,8 @@ class Card:
     answers : str
         One plain sentence: what question it answers.
     assumes : frozenset of str
-        Among ``linear, gaussian, non-gaussian, acyclic, faithful, no-hidden-causes, iid, overlap, discrete``.
+        Among ``linear, gaussian, non-gaussian, equal-variances, additive-noise, acyclic, faithful, no-hidden-causes,
+        iid, overlap, discrete``.
     kinds : frozenset of str
         Column kinds it takes, of `whence.data.Kind`.
     output : str
@@ -85,6 +86,10 @@ class Card:
         The source.
     number : int or None
         For a system whose acceptance list holds whole, its number in the catalogue of published systems.
+    columns : int or None
+        How many columns it takes, where that is a fixed number: 2 for searches that tell the direction of a pair.
+    most_columns : int or None
+        With how many columns a plan considers it, where time or memory doubles with each.
     """
 
     name: str
@@ -98,6 +103,8 @@ class Card:
     moments_only: bool = False
     paper: Paper | None = None
     number: int | None = None
+    columns: int | None = None
+    most_columns: int | None = None
 
     @property
     def cost(self) -> Cost | None:
@@ -157,8 +164,8 @@ def _load() -> None:
 def methods(family: Family | None = None) -> tuple[Card, ...]:
     """Return the cards of all registered methods, sorted by family and name.
 
-    >>> [card.name for card in methods("search")][:1]
-    ['boss']
+    >>> [card.name for card in methods("search")][:2]
+    ['anm', 'boss']
     """
     _load()
     keys = sorted(key for key in _REGISTRY.cards if family is None or key[0] == family)

@@ -133,6 +133,8 @@ def _refusal(card: Card, data: Dataset, knowledge: Knowledge) -> str | None:
         return "leaves room for hidden causes, which the steps after the search do not weigh yet; run it by itself"
     if card.columns is not None or "additive-noise" in card.assumes:
         return "orders columns by kernel regressions, too slow to resample within a study; run it by itself"
+    if card.most_columns is not None and len(data.names) > card.most_columns:
+        return f"takes up to {card.most_columns} columns here: its time doubles with each"
     missing_forms = knowledge.forms() - card.knowledge
     if missing_forms:
         return f"cannot respect knowledge of the form {quote_names(sorted(missing_forms))}"
@@ -158,6 +160,8 @@ def _noise(card: Card, facts: Mapping[str, Any]) -> tuple[float, str]:
         if share is None or facts.get("linear") is not True or facts.get("discrete_share", 0) > 0:
             return 0.0, "needs linear relations with non-Gaussian noise between continuous columns"
         return (1.0 if share >= 0.8 else 0.0), f"needs non-Gaussian noise; {share:.0%} of the columns have it"
+    if "equal-variances" in card.assumes:
+        return 0.0, "reads directions from the variances of the columns, which change with their units"
     if "gaussian" in card.assumes and share is not None:
         return 1.0 - 0.2 * float(share), f"its score is Gaussian; {share:.0%} of the columns are not (mild)"
     return 1.0, "makes no assumption on the noise"

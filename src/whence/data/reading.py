@@ -160,8 +160,8 @@ def to_arrow_array(name: str, values: Any) -> pa.Array:
 
 def check_names(names: Sequence[str], label: str) -> None:
     """Raise DataError if a column name occurs twice or is empty."""
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
+    if len(set(names)) < len(names):
+        twice = [name for name, count in Counter(names).items() if count > 1]
         raise DataError("E102", f"{label} names {quote_names(twice)} twice.", "Rename one of the columns.")
     if "" in names:
         position = list(names).index("") + 1
@@ -185,11 +185,13 @@ def _float_facts(table: pa.Table, names: Sequence[str]) -> dict[str, Facts]:
     """Describe columns of floats by sorting them side by side; NaN comes last."""
     values = np.array([table.column(name).to_numpy() for name in names], dtype=np.float64)
     values.sort(axis=1)
-    absent = np.isnan(values).sum(axis=1)
+    absent = np.isnan(values).sum(axis=1) if np.isnan(values[:, -1]).any() else np.zeros(len(names), dtype=np.int64)
     last = values[np.arange(len(names)), values.shape[1] - 1 - absent]
     for k in np.flatnonzero(np.isinf(values[:, 0]) | np.isinf(last)).tolist():
         _check_finite(names[k], table.column(names[k]))
-    whole = ((np.floor(values) == values) | np.isnan(values)).all(axis=1)
+    whole = np.zeros(len(names), dtype=bool)
+    maybe = np.floor(last) == last  # one value that is not whole settles most columns
+    whole[maybe] = ((np.floor(values[maybe]) == values[maybe]) | np.isnan(values[maybe])).all(axis=1)
     distinct = 1 + np.count_nonzero(values[:, 1:] != values[:, :-1], axis=1) - absent  # NaN differs from itself
     listed = zip(names, whole.tolist(), (values.shape[1] - absent).tolist(), distinct.tolist(), values[:, 0].tolist())
     return {
@@ -397,8 +399,10 @@ def _with_spelled_numbers(table: pa.Table, kinds: Mapping[str, Any]) -> tuple[pa
     import pyarrow as pa
 
     notes = []
-    for place, name in enumerate(table.column_names):
-        if pa.types.is_string(table.schema.field(place).type) and name not in kinds:
+    texts = [place for place, kind in enumerate(table.schema.types) if pa.types.is_string(kind)]
+    for place in texts:
+        name = table.column_names[place]
+        if name not in kinds:
             column, note = numbers_of(name, table.column(place))
             table = table.set_column(place, name, column)
             notes += [note] if note else []

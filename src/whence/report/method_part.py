@@ -11,6 +11,8 @@ _IN_WORDS = {
     "linear": "relations between the columns are linear",
     "gaussian": "noise is Gaussian",
     "non-gaussian": "noise is not Gaussian",
+    "equal-variances": "noise has the same variance in every column",
+    "additive-noise": "noise is added to what the causes do, and does not depend on them",
     "acyclic": "nothing causes itself, however indirectly",
     "faithful": "no two causal paths cancel exactly",
     "no-hidden-causes": "every common cause of two columns is in the table",
