@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from whence.data import Dataset, read, simulate
 from whence.data.examples import network
+from whence.graph.orientation import marks_of_dag
 
 Values = NDArray[np.float64]
 Marks = NDArray[np.int8]
@@ -204,6 +205,32 @@ def lingam_lingam(values: Values) -> Marks:
     return from_order(DirectLiNGAM().fit(values).causal_order_)
 
 
+def ica_lingam_whence(values: Values) -> Marks:
+    from whence.discovery import ICALiNGAM
+
+    return ICALiNGAM().fit(values).graph.marks
+
+
+def ica_lingam_lingam(values: Values) -> Marks:
+    from lingam import ICALiNGAM
+
+    return marks_of_dag(ICALiNGAM(random_state=0).fit(values).adjacency_matrix_.T != 0)
+
+
+def rcd_whence(values: Values) -> Marks:
+    from whence.discovery import RCD
+
+    return RCD().fit(values).graph.marks
+
+
+def rcd_lingam(values: Values) -> Marks:
+    from lingam import RCD
+
+    weights = RCD().fit(values).adjacency_matrix_
+    hidden = np.isnan(weights)  # both ways where two columns have a hidden cause in common
+    return np.where(hidden, 2, marks_of_dag(np.nan_to_num(weights.T) != 0)).astype(np.int8)
+
+
 def from_order(order: list[int]) -> Marks:
     """Return the complete graph of a causal order, so that two orders are equal where their marks are."""
     place = np.argsort(order)
@@ -252,6 +279,10 @@ CONTENDERS: dict[tuple[str, str], Contender] = {
     ("grasp", "causal-learn"): grasp_causal_learn,
     ("direct-lingam", "whence"): lingam_whence,
     ("direct-lingam", "lingam"): lingam_lingam,
+    ("ica-lingam", "whence"): ica_lingam_whence,
+    ("ica-lingam", "lingam"): ica_lingam_lingam,
+    ("rcd", "whence"): rcd_whence,
+    ("rcd", "lingam"): rcd_lingam,
 }
 
 NETWORKS = {8: "asia", 37: "alarm", 70: "hepar2", 223: "andes"}
@@ -271,4 +302,6 @@ CELLS = (
     Cell("grasp", "er4", (20, 50, 100, 200), degree=4.0),
     Cell("fci", "er2, 10 % hidden", (20, 50, 100, 200), hidden=0.1),
     Cell("direct-lingam", "laplace", (20, 50, 100, 200), noise="laplace"),
+    Cell("ica-lingam", "laplace", (20, 50, 100, 200), noise="laplace"),
+    Cell("rcd", "laplace, 10 % hidden", (6, 10), rows=500, noise="laplace", hidden=0.1),
 )
