@@ -57,6 +57,16 @@ class Case:
     peers: tuple[str, ...] = ()
 
 
+# The peers, and which search of ours is the same algorithm.
+PEERS = {
+    "causal-learn pc": "pc",
+    "causal-learn discrete pc": "pc",
+    "causal-learn ges": "ges",
+    "causal-learn boss": "boss",
+    "causal-learn grasp": "grasp",
+    "causal-learn fci": "fci",
+    "lingam direct": "direct-lingam",
+}
 LINEAR = ("pc", "iamb", "ges", "boss", "grasp")
 WEIGHTED = ("direct-lingam", "ica-lingam", "notears", "dagma", "golem")
 HIDDEN = ("fci", "rfci", "gfci")
@@ -129,11 +139,17 @@ def sampled(name: str, n: int) -> Draw:
         model = network(name)
         data = model.sample(n, seed)
         codes = data.codes().codes
-        _, first = np.unique(codes, axis=1, return_index=True)
+        _, first = np.unique([by_appearance(column) for column in codes.T], axis=0, return_index=True)
         kept = [data.names[k] for k in sorted(first) if len(np.unique(codes[:, k])) > 1]
         return data.select(kept), Graph.from_edges(model.edges, names=model.names).subgraph(kept)
 
     return draw
+
+
+def by_appearance(codes: np.ndarray) -> np.ndarray:
+    """Return codes renumbered by their first row, so that columns that differ by the names of their values are one."""
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[inverse]
 
 
 def sachs(folder: Path) -> Draw:
@@ -361,29 +377,48 @@ def measure(options: argparse.Namespace) -> None:
 
 
 def write_table(found: dict[str, Any]) -> None:
-    """Write the mean scores of every search by family of data into the page that helps to choose."""
-    families: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    """Write the mean scores of every search by family of data, and the peers beside them, into the page on choosing."""
+    families: dict[str, list[dict[str, Any]]] = {}
     for row in found["rows"]:
-        if "skeleton_f1" in row:
-            families.setdefault(row["family"], {}).setdefault(row["contender"], []).append(row)
+        families.setdefault(row["family"], []).append(row)
     lines = [BEGIN]
-    for family, contenders in families.items():
-        most = max(len(rows) for rows in contenders.values())
-        lines += [
-            f"\n### {family[0].upper()}{family[1:]}\n",
-            "\n| search | skeleton F1 | arrow F1 | seconds a table | cases |",
-        ]
-        lines.append("\n| --- | --- | --- | --- | --- |")
-        ranked = sorted(contenders.items(), key=lambda item: -np.mean([row["arrow_f1"] for row in item[1]]))
-        for contender, rows in ranked:
-            skeleton, arrows, seconds = (
-                float(np.mean([row[name] for row in rows])) for name in ("skeleton_f1", "arrow_f1", "seconds")
-            )
-            lines.append(f"\n| {contender} | {skeleton:.2f} | {arrows:.2f} | {seconds:.2g} | {len(rows)} of {most} |")
-        lines.append("\n")
+    for family, rows in families.items():
+        lines += [f"\n### {family[0].upper()}{family[1:]}\n", *_of_family(rows)]
     text = PAGE.read_text()
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     PAGE.write_text(before + "".join(lines) + END + after)
+
+
+def _of_family(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the tables of a family: ours over all cases, and each peer beside the same search of ours."""
+    cases = len({row["case"] for row in rows})
+    done = {(row["case"], row["contender"]): row for row in rows if "skeleton_f1" in row}
+    contenders = dict.fromkeys(row["contender"] for row in rows)
+    ours = {name: [row for (_, who), row in done.items() if who == name] for name in contenders if name not in PEERS}
+    lines = ["\n| search | skeleton F1 | arrow F1 | seconds a table | cases |", "\n| --- | --- | --- | --- | --- |"]
+    for name, own in sorted(ours.items(), key=lambda item: -_mean(item[1], "arrow_f1")):
+        shown = " | ".join(_figures(own))
+        lines.append(f"\n| {name} | {shown} | {len(own)} of {cases} |")
+    beside = []
+    for name in (name for name in contenders if name in PEERS):
+        both = [case for case, who in done if who == name and (case, PEERS[name]) in done]
+        pairs = [[done[case, who] for case in both] for who in (PEERS[name], name)]
+        if both:
+            shown = " | ".join(f"{mine} / {theirs}" for mine, theirs in zip(*map(_figures, pairs)))
+            beside.append(f"\n| {PEERS[name]} / {name} | {shown} | {len(both)} of {cases} |")
+    if beside:
+        lines += ["\n\n| ours / peer, where both finished | skeleton F1 | arrow F1 | seconds a table | cases |"]
+        lines += ["\n| --- | --- | --- | --- | --- |", *beside]
+    return [*lines, "\n"]
+
+
+def _figures(rows: list[dict[str, Any]]) -> tuple[str, str, str]:
+    skeleton, arrows, seconds = (_mean(rows, name) for name in ("skeleton_f1", "arrow_f1", "seconds"))
+    return f"{skeleton:.2f}", f"{arrows:.2f}", f"{seconds:.2g}"
+
+
+def _mean(rows: list[dict[str, Any]], name: str) -> float:
+    return float(np.mean([row[name] for row in rows])) if rows else float("nan")
 
 
 if __name__ == "__main__":

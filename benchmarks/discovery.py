@@ -113,7 +113,7 @@ def tell(key: dict[str, Any], row: dict[str, Any], ours: dict[str, Any]) -> dict
         told["pairs_that_differ"] = sum(theirs.get(pair) != mine.get(pair) for pair in theirs.keys() | mine.keys())
         told["same_skeleton"] = theirs.keys() == mine.keys()
         told["ratio"] = round(row["cpu_seconds"] / ours["cpu_seconds"], 1)
-    return say({**key, **told})
+    return say({**key, **told, "processors": os.cpu_count()})  # rows of other methods may come from elsewhere
 
 
 def say(row: dict[str, Any]) -> dict[str, Any]:
