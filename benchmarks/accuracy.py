@@ -244,8 +244,8 @@ def _of_peer(contender: str, data: Dataset) -> Graph:
     import io
     import random
 
-    names, random_seed = data.names, 0
-    random.seed(random_seed)  # permutation searches shuffle with the global generator
+    names = data.names
+    random.seed(0)  # permutation searches shuffle with the global generator
     method = contender.split(" ", 1)[1]
     values = data.codes().codes.astype(float) if method == "discrete pc" else data.numeric()
     with contextlib.redirect_stdout(io.StringIO()):

@@ -10,7 +10,8 @@ import pytest
 from whence.data import read, simulate
 from whence.discovery import DirectLiNGAM
 from whence.discovery._kernels_lingam import residual_entropy
-from whence.discovery.direct_lingam import causal_order, gaussian_noise, grow_and_shrink
+from whence.discovery._lingam import gaussian_noise, grow_and_shrink
+from whence.discovery.direct_lingam import causal_order
 from whence.errors import DataError
 from whence.graph import Graph, Knowledge
 from whence.scores import gaussian_bic

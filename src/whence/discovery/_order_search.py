@@ -11,7 +11,7 @@ import numpy as np
 from whence.discovery._common import order_within, precedence
 from whence.discovery._orders import BestOrder, search_from, start_order
 from whence.discovery._score_choice import ScoreName
-from whence.discovery._score_search import check_settings, climb_classes, narrow, result_of, score_input
+from whence.discovery._score_search import ScoreSearch, climb_classes, narrow, result_of
 from whence.discovery.result import DiscoveryResult
 from whence.errors import ParameterError
 from whence.graph import Knowledge
@@ -19,7 +19,7 @@ from whence.graph.orientation import cpdag_of_dag
 from whence.registry import Card
 
 
-class OrderSearch:
+class OrderSearch(ScoreSearch):
     """A search that improves orders, keeps the best of its attempts, and polishes the class of that one's graph."""
 
     card: ClassVar[Card]
@@ -36,16 +36,17 @@ class OrderSearch:
         knowledge: Knowledge | None = None,
         random_state: int = 0,
     ) -> None:
-        check_settings(score, most_parents)
+        super().__init__(
+            score=score,
+            penalty=penalty,
+            per_edge=per_edge,
+            ess=ess,
+            most_parents=most_parents,
+            knowledge=knowledge,
+        )
         if restarts < 0:
             raise ParameterError("E311", f"restarts is {restarts}.", "Give 0 or more.")
-        self.score: ScoreName = score
-        self.penalty = penalty
-        self.per_edge = per_edge
-        self.ess = ess
         self.restarts = restarts
-        self.most_parents = most_parents
-        self.knowledge = knowledge
         self.random_state = random_state
 
     def _search(
@@ -53,15 +54,7 @@ class OrderSearch:
     ) -> DiscoveryResult:
         """Search a table with ``improve(..., **own)``; ``details`` name its changes and rounds in the result."""
         started = time.perf_counter()
-        found = score_input(
-            data,
-            self.card,
-            score=self.score,
-            penalty=self.penalty,
-            per_edge=self.per_edge,
-            ess=self.ess,
-            knowledge=self.knowledge,
-        )
+        found = self._input(data)
         before = precedence(found.names, self.knowledge, found.required)
         p = len(found.names)
         limit = p if self.most_parents is None else max(self.most_parents, int(found.required.sum(axis=0).max()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,6 +110,41 @@ def score_input(
         chosen.warnings,
         dataset.library,
     )
+
+
+class ScoreSearch:
+    """The settings of searches by score, and the way from a table to its score."""
+
+    card: ClassVar[Card]
+
+    def __init__(
+        self,
+        *,
+        score: ScoreName = "auto",
+        penalty: float = 1.0,
+        per_edge: float | None = None,
+        ess: float = 1.0,
+        most_parents: int | None = None,
+        knowledge: Knowledge | None = None,
+    ) -> None:
+        check_settings(score, most_parents)
+        self.score: ScoreName = score
+        self.penalty = penalty
+        self.per_edge = per_edge
+        self.ess = ess
+        self.most_parents = most_parents
+        self.knowledge = knowledge
+
+    def _input(self, data: Any) -> ScoreInput:
+        return score_input(
+            data,
+            self.card,
+            score=self.score,
+            penalty=self.penalty,
+            per_edge=self.per_edge,
+            ess=self.ess,
+            knowledge=self.knowledge,
+        )
 
 
 def check_settings(score: str, most_parents: int | None) -> None:

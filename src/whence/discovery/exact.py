@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from whence.discovery._score_choice import ScoreName
-from whence.discovery._score_search import ScoreInput, check_settings, narrow, result_of, score_input
+from whence.discovery._score_search import ScoreInput, ScoreSearch, narrow, result_of
 from whence.discovery.result import DiscoveryResult
 from whence.errors import DataError
-from whence.graph import Knowledge
 from whence.graph.orientation import cpdag_of_dag
 from whence.kernels import Kernels
 from whence.parallel import Progress, silent
@@ -67,7 +65,7 @@ class ParentSets:
 
 
 @register(CARD)
-class ExactSearch:
+class ExactSearch(ScoreSearch):
     """The graphs with the highest score, by dynamic programming over sets of columns.
 
     Every set of parents is scored and those that score no higher than a subset are dropped, which loses nothing. The
@@ -106,24 +104,6 @@ class ExactSearch:
 
     card: ClassVar[Card]
 
-    def __init__(
-        self,
-        *,
-        score: ScoreName = "auto",
-        penalty: float = 1.0,
-        per_edge: float | None = None,
-        ess: float = 1.0,
-        most_parents: int | None = None,
-        knowledge: Knowledge | None = None,
-    ) -> None:
-        check_settings(score, most_parents)
-        self.score: ScoreName = score
-        self.penalty = penalty
-        self.per_edge = per_edge
-        self.ess = ess
-        self.most_parents = most_parents
-        self.knowledge = knowledge
-
     def fit(self, data: Any, *, progress: Progress = silent) -> DiscoveryResult:
         """Search a table.
 
@@ -139,15 +119,7 @@ class ExactSearch:
             For columns that a score cannot take, too few complete rows, or more columns than can be searched exactly.
         """
         started = time.perf_counter()
-        found = score_input(
-            data,
-            self.card,
-            score=self.score,
-            penalty=self.penalty,
-            per_edge=self.per_edge,
-            ess=self.ess,
-            knowledge=self.knowledge,
-        )
+        found = self._input(data)
         p = len(found.names)
         _check_size(found, int((~found.forbidden).sum(axis=0).max()) + 1)
         limit = p if self.most_parents is None else max(self.most_parents, int(found.required.sum(axis=0).max()))

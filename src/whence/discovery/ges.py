@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar
 
-from whence.discovery._score_choice import ScoreName
-from whence.discovery._score_search import check_settings, climb_classes, narrow, result_of, score_input
+from whence.discovery._score_search import ScoreSearch, climb_classes, narrow, result_of
 from whence.discovery.result import DiscoveryResult
-from whence.graph import Knowledge
 from whence.graph.orientation import cpdag_of_dag
 from whence.registry import Card, Paper, register
 
@@ -33,7 +31,7 @@ _DIRECTED = (
 
 
 @register(CARD)
-class GES:
+class GES(ScoreSearch):
     """Greedy equivalence search.
 
     From the empty graph (or the required edges), the insertion that raises the score most is made until none does, then
@@ -70,24 +68,6 @@ class GES:
 
     card: ClassVar[Card]
 
-    def __init__(
-        self,
-        *,
-        score: ScoreName = "auto",
-        penalty: float = 1.0,
-        per_edge: float | None = None,
-        ess: float = 1.0,
-        most_parents: int | None = None,
-        knowledge: Knowledge | None = None,
-    ) -> None:
-        check_settings(score, most_parents)
-        self.score: ScoreName = score
-        self.penalty = penalty
-        self.per_edge = per_edge
-        self.ess = ess
-        self.most_parents = most_parents
-        self.knowledge = knowledge
-
     def fit(self, data: Any) -> DiscoveryResult:
         """Search a table.
 
@@ -97,15 +77,7 @@ class GES:
             For columns that a score cannot take, or too few complete rows.
         """
         started = time.perf_counter()
-        found = score_input(
-            data,
-            self.card,
-            score=self.score,
-            penalty=self.penalty,
-            per_edge=self.per_edge,
-            ess=self.ess,
-            knowledge=self.knowledge,
-        )
+        found = self._input(data)
         marks = cpdag_of_dag(found.required)
         most_parents = self.most_parents or len(found.names)
         climb = climb_classes(found, marks, known=bool(self.knowledge), most_parents=most_parents)

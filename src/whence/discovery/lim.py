@@ -13,7 +13,7 @@ from whence.data import Dataset, Kind
 from whence.discovery._common import knowledge_arrays, open_table, precedence, rows_input
 from whence.discovery._lim_scores import MixedScore, parents_of
 from whence.discovery._lim_search import Limits, best_graph, climb, removal_loss, reversal_loss
-from whence.discovery.ica_lingam import noise_warnings, refuse_dependent
+from whence.discovery._lingam import noise_warnings, refuse_dependent
 from whence.discovery.result import DiscoveryResult, EdgeEvidence
 from whence.errors import ParameterError, quote_names
 from whence.graph import Graph, Knowledge, Mark

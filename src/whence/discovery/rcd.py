@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.discovery._common import knowledge_arrays, open_table, precedence, rows_input
+from whence.discovery._lingam import refuse_dependent
 from whence.discovery._rcd_ancestors import Levels, closure, correlation_p, find_ancestors, gaussian_p, left_over
-from whence.discovery.ica_lingam import refuse_dependent
 from whence.discovery.result import DiscoveryResult, EdgeEvidence
 from whence.errors import ParameterError, quote_names
 from whence.graph import Graph, Knowledge, Mark
