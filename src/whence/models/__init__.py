@@ -1,0 +1,1 @@
+"""Structural causal models, and the one description of an intervention that every model in the library answers to."""
