@@ -24,12 +24,20 @@ _CLOSE = 65_536
 
 
 class MemoryTable:
-    """A table in memory. Columns become float or code arrays on first use and are kept, read-only."""
+    """A table in memory. Columns become float or code arrays on first use and are kept, read-only.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    numbers : float array of shape (p, n), optional
+        The same values, where all columns are floats that lie together.
+    """
 
     in_memory = True
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, numbers: NDArray[np.float64] | None = None) -> None:
         self.table = table
+        self._together = numbers
         self._floats: dict[tuple[str, Kind], NDArray[np.float64]] = {}
         self._codes: dict[tuple[str, Kind], tuple[NDArray[np.int32], tuple[Any, ...]]] = {}
 
@@ -114,6 +122,9 @@ class MemoryTable:
 
     def matrix(self, columns: Sequence[Column]) -> NDArray[np.float64]:
         """Return columns side by side, shape (n, p), C-contiguous."""
+        if self._together is not None and not any(column.kind is Kind.BINARY for column in columns):
+            place = {name: k for k, name in enumerate(self.table.column_names)}
+            return np.ascontiguousarray(self._together[[place[column.name] for column in columns]].T)
         matrix = np.empty((self.n_rows, len(columns)))
         for k, column in enumerate(columns):
             matrix[:, k] = self.floats(column)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from whence.data.dataset import Dataset
 from whence.data.kinds import HAS_LEVELS, Column, Facts, Kind, infer_kind
@@ -93,14 +94,15 @@ def read(
     table, spelled = _with_spelled_numbers(table, kinds or {})
     notes += [*declared, *spelled]
     same = not declared and table.schema == opened.table.schema
+    numbers = opened.numbers if same else None
     check_keys(kinds or {}, table.column_names, "kinds")
     check_keys(units or {}, table.column_names, "units")
     columns = [
         _described(name, column, facts, (kinds or {}).get(name), (units or {}).get(name))
-        for name, column, facts in zip(table.column_names, table.columns, _facts_of(table))
+        for name, column, facts in zip(table.column_names, table.columns, _facts_of(table, numbers))
     ]
     return Dataset(
-        MemoryTable(table),
+        MemoryTable(table, numbers),
         columns,
         source=opened.label,
         library=opened.library,
@@ -168,8 +170,8 @@ def check_names(names: Sequence[str], label: str) -> None:
         raise DataError("E102", f"column {position} of {label} has no name.", "Give every column a name.")
 
 
-def _facts_of(table: pa.Table) -> list[Facts]:
-    """Describe all columns; short ones of floats many at a time."""
+def _facts_of(table: pa.Table, numbers: NDArray[np.float64] | None = None) -> list[Facts]:
+    """Describe all columns; short ones of floats many at a time. ``numbers`` are the values if all are floats."""
     import pyarrow as pa
 
     short = table.num_rows <= _SORTED_UP_TO
@@ -177,13 +179,17 @@ def _facts_of(table: pa.Table) -> list[Facts]:
     at_once = max(_SORTED_AT_ONCE // max(table.num_rows, 1), 1)
     found: dict[str, Facts] = {}
     for start in range(0, len(names), at_once):
-        found.update(_float_facts(table, names[start : start + at_once]))
+        part = names[start : start + at_once]
+        if numbers is None:
+            values = np.array([table.column(name).to_numpy() for name in part], dtype=np.float64)
+        else:
+            values = numbers[start : start + at_once].copy()
+        found.update(_float_facts(table, part, values))
     return [found[name] if name in found else _facts(name, table.column(name)) for name in table.column_names]
 
 
-def _float_facts(table: pa.Table, names: Sequence[str]) -> dict[str, Facts]:
-    """Describe columns of floats by sorting them side by side; NaN comes last."""
-    values = np.array([table.column(name).to_numpy() for name in names], dtype=np.float64)
+def _float_facts(table: pa.Table, names: Sequence[str], values: NDArray[np.float64]) -> dict[str, Facts]:
+    """Describe columns of floats, shape (p, n), by sorting them side by side in place; NaN comes last."""
     values.sort(axis=1)
     absent = np.isnan(values).sum(axis=1) if np.isnan(values[:, -1]).any() else np.zeros(len(names), dtype=np.int64)
     last = values[np.arange(len(names)), values.shape[1] - 1 - absent]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from whence.data.reading import check_keys, check_names, to_arrow_array
 from whence.errors import DataError, quote_names
@@ -38,6 +39,8 @@ class Opened:
     notes : list of str
     keep_native : bool
         Whether the user's own object holds the same rows.
+    numbers : float array of shape (p, n) or None
+        The table's values, where all are floats that lie together.
     """
 
     label: str
@@ -47,6 +50,7 @@ class Opened:
     run: Callable[[Any], Any] = field(default_factory=lambda: fetch)
     notes: list[str] = field(default_factory=list)
     keep_native: bool = False
+    numbers: NDArray[np.float64] | None = None
 
     def without(self, names: Sequence[str]) -> Opened:
         """Return the source without some of its columns."""
@@ -57,7 +61,7 @@ class Opened:
         table = self.table.drop_columns(list(names)) if self.sql is None else None
         sql = self.sql.drop(*names) if self.sql is not None else None
         notes = [*self.notes, f"Left out as asked: {quote_names(names)}."]
-        return replace(self, table=table, sql=sql, notes=notes, keep_native=False)
+        return replace(self, table=table, sql=sql, notes=notes, keep_native=False, numbers=None)
 
 
 def open_source(source: Any, names: Sequence[str] | None, lazy: bool | None) -> Opened:
@@ -131,7 +135,8 @@ def _open_array(source: np.ndarray, names: Sequence[str] | None) -> Opened:
         table = pa.table([pa.array(column) for column in columns], names=listed)
     else:
         table = flat(pa.table([to_arrow_array(name, column) for name, column in zip(listed, columns)], names=listed))
-    return Opened("the array", "numpy", table, notes=notes, keep_native=True)
+    numbers = columns if columns.dtype == np.float64 else None
+    return Opened("the array", "numpy", table, notes=notes, keep_native=True, numbers=numbers)
 
 
 def _open_frame(source: Any, module: str) -> Opened:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -15,7 +16,7 @@ from whence.errors import DataError, quote_names
 MOST_CELLS = 50_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Moments:
     """Mean and covariance over complete rows.
 
@@ -42,9 +43,9 @@ class Moments:
         """The rows that entered."""
         return self.n
 
-    @property
+    @cached_property
     def correlation(self) -> NDArray[np.float64]:
-        """The correlation matrix, shape (p, p); zero beside a column that does not vary."""
+        """The correlation matrix, shape (p, p); zero beside a column that does not vary; computed once."""
         scale = np.sqrt(np.diag(self.covariance))
         inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
         correlation = self.covariance * inverse[:, None] * inverse[None, :]

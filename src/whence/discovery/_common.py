@@ -355,8 +355,9 @@ def constant_columns(names: list[str], rows: int | None = None) -> DataError:
 
 def _refuse_copies(moments: Moments) -> None:
     """Raise DataError for the first pair of columns that determine each other linearly."""
-    same = np.argwhere(np.triu(np.abs(moments.correlation) > SAME, k=1))
-    if same.size:
+    close = np.abs(moments.correlation) > SAME
+    if np.count_nonzero(close) > len(close):  # more than the diagonal
+        same = np.argwhere(np.triu(close, k=1))
         a, b = (moments.names[k] for k in same[0])
         raise DataError(
             "E307",

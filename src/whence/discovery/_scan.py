@@ -41,9 +41,9 @@ class Neighbours:
     @classmethod
     def of(cls, adjacency: Booleans) -> Neighbours:
         """List the neighbours in a matrix of shape (p, p)."""
-        rows, nodes = np.nonzero(adjacency)
-        start = np.searchsorted(rows, np.arange(len(adjacency) + 1))
-        return cls(start.astype(np.int64), nodes.astype(np.int64))
+        p = len(adjacency)
+        places = np.flatnonzero(adjacency)  # several times as fast as asking for rows and columns
+        return cls(np.searchsorted(places, np.arange(p + 1) * p), places % p if p else places)
 
     def __getitem__(self, node: int) -> Integers:
         return self.nodes[self.start[node] : self.start[node + 1]]

@@ -143,15 +143,16 @@ def _marginal(
     left: list[tuple[Integers, NDArray[np.float64], NDArray[np.float64]]] = []
     tests = 0
     for start in range(0, p, rows):
-        block = np.triu(adjacency[start : start + rows], k=start + 1)
-        pairs = np.argwhere(block).astype(np.int64)
-        pairs[:, 0] += start
+        places = np.flatnonzero(np.triu(adjacency[start : start + rows], k=start + 1)) + start * p
+        x, y = np.divmod(places, p)
+        pairs = np.column_stack([x, y])
         found = scan(pairs, near, (0, 0), alpha, np.inf, no_mids(pairs))
         tests += found.tests
-        x, y = pairs.T
-        removed = (found.separating > 0) & ~kept[x, y]
-        adjacency[x[removed], y[removed]] = adjacency[y[removed], x[removed]] = False
-        level[x[removed], y[removed]] = level[y[removed], x[removed]] = 0
+        removed = (found.separating > 0) & ~kept.reshape(-1)[places]
+        one, other = places[removed], (y * p + x)[removed]
+        for matrix, value in ((adjacency, False), (level, 0)):
+            flat = matrix.reshape(-1)
+            flat[one] = flat[other] = value
         left.append((pairs[~removed], found.p_value[~removed], found.statistic[~removed]))
     pairs, p_value, statistic = map(np.concatenate, zip(*left))
     return pairs, p_value, statistic, tests

@@ -179,7 +179,8 @@ class PC:
                 skeleton, scan, alpha, forbidden, rule=self.collider, max_depth=self.max_depth, most_sets=most_sets
             )
         )
-        back = [names.index(name) for name in setup.names]
+        place = {name: k for k, name in enumerate(names)}
+        back = [place[name] for name in setup.names]
         graph = Graph(setup.names, oriented.marks[np.ix_(back, back)], "CPDAG" if oriented.complete else "PDAG")
         return DiscoveryResult(
             graph=graph,
@@ -203,7 +204,7 @@ class PC:
             warnings=(*setup.warnings, *_warnings(skeleton, oriented, cut, names)),
             details={
                 "tests": skeleton.tests + oriented.tests + (apart.tests if apart else 0),
-                "largest_set": max((len(given) for given in skeleton.sets.values()), default=0),
+                "largest_set": max(map(len, skeleton.sets.values()), default=0),
                 "colliders": oriented.colliders,
                 "colliders_dropped": oriented.dropped,
                 "colliders_added": oriented.added,
@@ -308,17 +309,11 @@ def evidence_of(graph: Graph, skeleton: Skeleton, names: tuple[str, ...]) -> tup
     index = {name: k for k, name in enumerate(names)}
     listed = []
     for edge in graph.edges():
-        i, j = sorted((index[edge.source], index[edge.target]))
-        p_value, statistic = skeleton.p_values[i, j], skeleton.statistics[i, j]
-        tested = not math.isnan(p_value)
-        listed.append(
-            EdgeEvidence(
-                edge.source,
-                edge.target,
-                p_value=p_value if tested else None,
-                statistic=statistic if tested else None,
-            )
-        )
+        i, j = index[edge.source], index[edge.target]
+        pair = (i, j) if i < j else (j, i)
+        p_value = skeleton.p_values[pair]
+        seen = {} if math.isnan(p_value) else {"p_value": p_value, "statistic": skeleton.statistics[pair]}
+        listed.append(EdgeEvidence(edge.source, edge.target, **seen))
     return tuple(listed)
 
 

@@ -136,7 +136,11 @@ class Graph:
 
     def edges(self) -> tuple[Edge, ...]:
         """Return every edge once, tails before arrowheads, in order of the nodes."""
-        i, j = np.nonzero(np.triu(self._marks, k=1))
+        return self._edges
+
+    @cached_property
+    def _edges(self) -> tuple[Edge, ...]:
+        i, j = np.divmod(np.flatnonzero(np.triu(self._marks, k=1)), max(self.n_nodes, 1))
         found = []
         listed = zip(i.tolist(), j.tolist(), self._marks[j, i].tolist(), self._marks[i, j].tolist())
         for pair in listed:

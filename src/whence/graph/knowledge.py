@@ -129,6 +129,8 @@ class Knowledge:
             )
         p = len(names)
         required, forbidden = np.zeros((p, p), dtype=bool), np.zeros((p, p), dtype=bool)
+        if not self:
+            return required, forbidden
         for cause, effect in self.required:
             required[index[cause], index[effect]] = True
         for cause, effect in self.forbidden:
@@ -235,6 +237,8 @@ class Knowledge:
         }
 
     def _check(self) -> None:
+        if not self:
+            return
         tiered = [name for tier in self.tiers for name in tier]
         if len(set(tiered)) < len(tiered):
             twice = [name for name in dict.fromkeys(tiered) if tiered.count(name) > 1]

@@ -84,6 +84,8 @@ def marks_of_dag(adjacency: NDArray[np.bool_]) -> Marks:
 def is_acyclic(adjacency: NDArray[np.bool_]) -> bool:
     """Return whether there is no directed cycle."""
     arrows = np.asarray(adjacency, dtype=bool)
+    if not arrows.any():
+        return True
     waiting = arrows.sum(axis=0)
     left = len(arrows)
     while (ready := np.flatnonzero(waiting == 0)).size:

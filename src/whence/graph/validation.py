@@ -68,11 +68,12 @@ def _check_names(names: tuple[str, ...]) -> None:
 
 
 def _check_edges(names: tuple[str, ...], marks: NDArray[np.int8], kind: str) -> None:
-    pairs = np.argwhere(np.triu(marks != 0, k=1))
-    codes = marks[pairs[:, 1], pairs[:, 0]] * 4 + marks[pairs[:, 0], pairs[:, 1]]
+    first, second = np.divmod(np.flatnonzero(np.triu(marks, k=1)), len(marks))
+    codes = marks[second, first] * 4 + marks[first, second]
     for code in np.unique(codes):
         if (int(code) // 4, int(code) % 4) not in _ALLOWED[kind]:
-            i, j = pairs[np.flatnonzero(codes == code)[0]]
+            at = np.flatnonzero(codes == code)[0]
+            i, j = first[at], second[at]
             edge = f"{names[i]} {connector(int(code) // 4, int(code) % 4)} {names[j]}"
             raise GraphError("E208", f"a {kind} cannot hold the edge {edge!r}.", "Choose the kind that allows it.")
 
