@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         WhenceError,
     )
     from whence.graph import Graph, Knowledge
+    from whence.models import Intervention, LinearSCM, clamp_to, intervene, set_to, shift_by, transform_by
     from whence.registry import methods
 
 __version__ = "0.1.0"
@@ -45,6 +46,13 @@ _HOME = {
     "refute": "effects",
     "Study": "autopilot",
     "analyze": "autopilot",
+    "Intervention": "models",
+    "LinearSCM": "models",
+    "clamp_to": "models",
+    "intervene": "models",
+    "set_to": "models",
+    "shift_by": "models",
+    "transform_by": "models",
     "methods": "registry",
     "DataError": "errors",
     "GraphError": "errors",
@@ -63,7 +71,9 @@ __all__ = [
     "Graph",
     "GraphError",
     "Identification",
+    "Intervention",
     "Knowledge",
+    "LinearSCM",
     "MissingExtra",
     "NotConverged",
     "NotIdentified",
@@ -71,15 +81,20 @@ __all__ = [
     "Study",
     "WhenceError",
     "analyze",
+    "clamp_to",
     "discover",
     "estimate",
     "examples",
     "identify",
+    "intervene",
     "methods",
     "profile",
     "read",
     "refute",
+    "set_to",
+    "shift_by",
     "simulate",
+    "transform_by",
 ]
 
 
