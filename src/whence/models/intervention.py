@@ -39,6 +39,10 @@ class SetTo:
         """Return the value in the shape of ``natural``, (n,) or (n, width)."""
         return _spread(self.value, natural)  # type: ignore[no-any-return]
 
+    def rows(self, chosen: slice) -> SetTo:
+        """Return the change of some of the rows."""
+        return SetTo(self.value[chosen]) if isinstance(self.value, tuple) else self
+
     def rescaled(self, center: float, scale: float) -> SetTo:
         """Return the same change of ``(x - center) / scale``."""
         return SetTo(_each(self.value, lambda value: (value - center) / scale))
@@ -56,6 +60,10 @@ class ShiftBy:
     def __call__(self, natural: Values) -> Values:
         """Return ``natural`` plus the amount."""
         return natural + _spread(self.amount, natural)  # type: ignore[no-any-return]
+
+    def rows(self, chosen: slice) -> ShiftBy:
+        """Return the change of some of the rows."""
+        return ShiftBy(self.amount[chosen]) if isinstance(self.amount, tuple) else self
 
     def rescaled(self, center: float, scale: float) -> ShiftBy:
         """Return the same change of ``(x - center) / scale``."""
@@ -84,6 +92,10 @@ class ClampTo:
         """Return ``natural`` with what lies outside moved to the nearer bound."""
         return natural.clip(self.low, self.high)  # type: ignore[attr-defined, no-any-return]
 
+    def rows(self, chosen: slice) -> ClampTo:
+        """Return the change of some of the rows: itself."""
+        return self
+
     def rescaled(self, center: float, scale: float) -> ClampTo:
         """Return the same change of ``(x - center) / scale``."""
         low, high = (None if bound is None else (bound - center) / scale for bound in (self.low, self.high))
@@ -103,6 +115,10 @@ class TransformBy:
     def __call__(self, natural: Values) -> Values:
         """Return the function of ``natural``."""
         return self.function(natural)  # type: ignore[no-any-return]
+
+    def rows(self, chosen: slice) -> TransformBy:
+        """Return the change of some of the rows: itself."""
+        return self
 
     def rescaled(self, center: float, scale: float) -> TransformBy:
         """Return the same change of ``(x - center) / scale``."""
@@ -177,8 +193,12 @@ class Intervention:
         """Return the same intervention on standardised variables, ``(x - center) / scale`` of each."""
         return Intervention({name: change.rescaled(center[name], scale[name]) for name, change in self.changes.items()})
 
-    def check(self, names: Iterable[str]) -> Intervention:
-        """Return self; raise ParameterError E640 if a target is not among the names."""
+    def rows(self, chosen: slice) -> Intervention:
+        """Return the intervention on some of the rows: changes with one value a row keep theirs."""
+        return Intervention({name: change.rows(chosen) for name, change in self.changes.items()})
+
+    def check(self, names: Iterable[str], rows: int | None = None) -> Intervention:
+        """Return self; raise ParameterError E640 for a target that is no name, E642 for a wrong number of values."""
         listed = list(names)
         unknown = [name for name in self.changes if name not in listed]
         if unknown:
@@ -187,6 +207,10 @@ class Intervention:
                 f"there is no variable {quote_names(unknown)} to intervene on.",
                 f"Variables: {quote_names(listed)}.",
             )
+        for change in self.changes.values():
+            held = getattr(change, "value", getattr(change, "amount", None))
+            if rows is not None and isinstance(held, tuple) and len(held) != rows:
+                raise _other_rows(len(held), rows)
         return self
 
     def cut(self, graph: Graph) -> Graph:
@@ -291,15 +315,19 @@ def _spread(value: Any, natural: Any) -> Any:
         raise ParameterError("E640", f"{value!r} is a name, and this variable is a number.", "Give a number.")
     array = np.asarray(value, dtype=np.float64)
     if array.ndim == 1 and len(array) != natural.shape[0]:
-        raise ParameterError(
-            "E642",
-            f"the intervention holds {len(array)} values for {natural.shape[0]} rows.",
-            "Give one number for all rows, or one for each row.",
-        )
+        raise _other_rows(len(array), natural.shape[0])
     array = array.reshape(array.shape + (1,) * (natural.ndim - 1)) if array.ndim else array
     if isinstance(natural, np.ndarray):
         return np.broadcast_to(array, natural.shape).astype(natural.dtype)
     return natural.new_tensor(array).expand(natural.shape)
+
+
+def _other_rows(held: int, rows: int) -> ParameterError:
+    return ParameterError(
+        "E642",
+        f"the intervention holds {held} values for {rows} rows.",
+        "Give one number for all rows, or one for each row.",
+    )
 
 
 def _shown(value: Any) -> str:

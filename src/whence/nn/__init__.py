@@ -13,10 +13,15 @@ from typing import TYPE_CHECKING, Any
 from whence.errors import MissingExtra
 
 if TYPE_CHECKING:
+    from whence.nn.adapt import GatedRefiner, Refined, partial_finetune
+    from whence.nn.contrastive import supervised_contrastive
     from whence.nn.denoisers import MLPDenoiser, UNet2d
     from whence.nn.diffusion import GaussianDiffusion, NoiseSchedule, guided
+    from whence.nn.environments import EnvironmentSampler, environment_means
+    from whence.nn.invariance import coral, fishr, irm_penalty, split_half_irm, vrex
     from whence.nn.latent_scm import LatentSCM
     from whence.nn.layers import mlp, parameter_count
+    from whence.nn.modulate import ConcatResidual, FiLM
     from whence.nn.seeds import reproducible, resolve_device, seeded
     from whence.nn.train import TrainingLog, fit
     from whence.nn.weights import load, load_into, save
@@ -27,41 +32,67 @@ for _package in ("torch", "safetensors"):
 
 # Public name -> module that holds it, imported on first use. A name stands here, in `__all__` and in the imports above.
 _HOME: dict[str, str] = {
-    "GaussianDiffusion": "diffusion",
-    "NoiseSchedule": "diffusion",
-    "guided": "diffusion",
+    "GatedRefiner": "adapt",
+    "partial_finetune": "adapt",
+    "Refined": "adapt",
+    "supervised_contrastive": "contrastive",
     "MLPDenoiser": "denoisers",
     "UNet2d": "denoisers",
+    "GaussianDiffusion": "diffusion",
+    "guided": "diffusion",
+    "NoiseSchedule": "diffusion",
+    "environment_means": "environments",
+    "EnvironmentSampler": "environments",
+    "coral": "invariance",
+    "fishr": "invariance",
+    "irm_penalty": "invariance",
+    "split_half_irm": "invariance",
+    "vrex": "invariance",
     "LatentSCM": "latent_scm",
     "mlp": "layers",
     "parameter_count": "layers",
+    "ConcatResidual": "modulate",
+    "FiLM": "modulate",
     "reproducible": "seeds",
     "resolve_device": "seeds",
     "seeded": "seeds",
-    "TrainingLog": "train",
     "fit": "train",
+    "TrainingLog": "train",
     "load": "weights",
     "load_into": "weights",
     "save": "weights",
 }
 
 __all__ = [
+    "ConcatResidual",
+    "EnvironmentSampler",
+    "FiLM",
+    "GatedRefiner",
     "GaussianDiffusion",
     "LatentSCM",
     "MLPDenoiser",
     "NoiseSchedule",
+    "Refined",
     "TrainingLog",
     "UNet2d",
+    "coral",
+    "environment_means",
+    "fishr",
     "fit",
     "guided",
+    "irm_penalty",
     "load",
     "load_into",
     "mlp",
     "parameter_count",
+    "partial_finetune",
     "reproducible",
     "resolve_device",
     "save",
     "seeded",
+    "split_half_irm",
+    "supervised_contrastive",
+    "vrex",
 ]
 
 

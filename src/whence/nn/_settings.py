@@ -47,7 +47,11 @@ class Settings:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, (int, np.integer)) or value < 1):
                 raise _impossible(name, value, "a whole number from 1 up")
-        rates = [self.learning_rate] if isinstance(self.learning_rate, (int, float)) else self.rates
+        try:
+            rates = self.rates
+        except (TypeError, ValueError) as error:
+            wanted = "a positive number, or a list of (module or parameters, positive number)"
+            raise _impossible("learning_rate", self.learning_rate, wanted) from error
         for rate in rates:
             if not (math.isfinite(rate) and rate > 0):
                 raise _impossible("learning_rate", rate, "positive numbers")

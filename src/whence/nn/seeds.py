@@ -43,7 +43,8 @@ def reproducible(random_state: RandomState = 0, device: Device = "cpu") -> Itera
     """Seed PyTorch's own random numbers inside a block, and leave them afterwards as they were found.
 
     Weights are drawn and dropout is applied from the global generator. Inside the block it depends on ``random_state``
-    alone; outside, nobody notices that the block ran.
+    alone; outside, nobody notices that the block ran. There is one such generator in a process: blocks that run side by
+    side in threads disturb each other, blocks in processes do not.
 
     Parameters
     ----------
