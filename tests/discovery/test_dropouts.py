@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,6 +120,38 @@ def test_what_is_recorded_is_what_was_tested():
         assert p > 0.05
     assert found.rows_used == len(seen.values)
     assert found.parameters["dropouts"] == sorted(seen.observed)
+
+
+def test_no_edge_of_ges_joins_what_a_set_of_neighbours_separates():
+    cells = simulate.expression_scm(8, 3000, degree=3.0, random_state=6)
+    seen = simulate.drop_out(cells, simulate.Logistic(), random_state=6)
+    found = DropoutSearch(search="ges").fit(seen.data)
+    separations = found.details["separations"]
+    assert found.details["separated"] == len(separations["x"]) > 0
+    assert min(separations["p_value"]) > 0.05
+    test = TestwiseDeletion(seen.data)
+    graph = found.graph
+    near = {
+        name: [e.target if e.source == name else e.source for e in graph.edges() if name in (e.source, e.target)]
+            for name in graph.names}  # fmt: skip
+    for edge in graph.edges():
+        for one, other in ((edge.source, edge.target), (edge.target, edge.source)):
+            rest = [name for name in near[one] if name != other]
+            for size in range(len(rest) + 1):
+                for given in itertools.combinations(rest, size):
+                    assert not test(one, other, given).p_value > 0.05
+
+
+def test_fewer_edges_of_ges_are_wrong_than_without_the_tests():
+    wrong: dict[float, list[int]] = {0.05: [], 1.0 - 1e-12: []}  # at a level of 1 no test separates
+    for seed in range(4):
+        cells = simulate.expression_scm(10, 4000, degree=3.0, random_state=100 + seed)
+        seen = simulate.drop_out(cells, simulate.Truncation((0.2, 0.5)), random_state=seed)
+        truth = Graph.from_edges(cells.edges, names=cells.observed).to_cpdag()
+        for alpha, listed in wrong.items():
+            found = DropoutSearch(search="ges", alpha=alpha).fit(seen.data).graph.subgraph(truth.names)
+            listed.append(int(((found.marks != 0) & (truth.marks == 0)).sum()) // 2)
+    assert sum(wrong[0.05]) < 0.5 * sum(wrong[1.0 - 1e-12])
 
 
 def test_starved_tests_and_sparse_genes_are_warned_about():

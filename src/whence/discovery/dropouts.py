@@ -12,12 +12,14 @@ import numpy as np
 from whence.data import Dataset
 from whence.discovery._common import dependent_columns, gaussian_input, knowledge_arrays, open_table
 from whence.discovery._orient import ColliderRule
-from whence.discovery._score_search import ScoreInput, climb_classes, narrow, result_of
-from whence.discovery.pc import PC
+from whence.discovery._scan import scanner_of
+from whence.discovery._score_search import Climb, ScoreInput, climb_classes, narrow, result_of
+from whence.discovery._skeleton import find_skeleton
+from whence.discovery.pc import MOST_SETS, PC
 from whence.discovery.result import DiscoveryResult
 from whence.errors import DataError, ParameterError, quote_names
 from whence.graph import Knowledge
-from whence.graph.orientation import cpdag_of_dag
+from whence.graph.orientation import Marks, cpdag_of_dag
 from whence.independence import TestwiseDeletion
 from whence.independence._dropouts import Cells, Transform, cells_of, negative_values, numbers_of
 from whence.independence.deletion import Delete
@@ -57,9 +59,12 @@ class DropoutSearch:
     Parameters
     ----------
     search : {"pc", "ges"}
-        Tests of independence, or greedy equivalence search on gains that are brought to one sample size.
+        Tests of independence, or greedy equivalence search on gains that are brought to one sample size. The edges
+        that the latter finds are tested as PC tests them, and it climbs again without those that a set of neighbours
+        separates, until all stay: gains that rest on different rows are not differences of one score, and leave false
+        edges, about two and a half on tables of ten genes of degree three, that no deletion removes.
     alpha : float
-        Level of PC's tests; 0.05 as in the paper, since deletion costs power.
+        Level of the tests; 0.05 as in the paper, since deletion costs power.
     penalty : float
         Price of an edge under ``"ges"``: ``penalty * log(n) / 2``; 2 as in the authors' runs.
     dropouts : bool or collection of str
@@ -200,14 +205,17 @@ class DropoutSearch:
                 "score": "deletion-bic",
                 "penalty": self.penalty,
                 "per_edge": score.edge,
+                "alpha": self.alpha,
                 "knowledge": (self.knowledge or Knowledge()).to_dict(),
             },
             rows_used=data.n_rows,
             warnings=(),
             library=data.library,
         )
-        marks = cpdag_of_dag(required)
-        climb = climb_classes(found, marks, known=bool(self.knowledge), most_parents=len(data.names))
+        # Without zeros the gains are differences of one score, and its best class needs no tests beside it.
+        test = self._test(data, cells) if any(seen is not None for seen in cells.seen) else None
+        marks, climb, sets = self._climb(found, test)
+        separations = test.table([(*pair, given) for pair, given in sets.items()]) if test is not None else None
         marks, narrowed = narrow(marks, forbidden)
         result = result_of(
             found,
@@ -216,14 +224,46 @@ class DropoutSearch:
             self.card,
             started,
             parameters={},
-            details={"insertions": climb.insertions, "deletions": climb.deletions},
+            details={"insertions": climb.insertions, "deletions": climb.deletions, "separated": len(sets)},
             interrupted=climb.interrupted,
         )
+        told = {} if separations is None else {"separations": _columns(separations)}
         return replace(
             result,
             warnings=(*result.warnings, *_starved(score), *negative_values(cells)),
-            details={**result.details, "starved": score.starved},
+            details={**result.details, "starved": score.starved, **told},
         )
+
+    def _climb(
+        self, found: ScoreInput, test: TestwiseDeletion | None
+    ) -> tuple[Marks, Climb, dict[tuple[str, str], tuple[str, ...]]]:
+        """Climb, test the edges found as PC does, and climb again without those separated, until all edges stay.
+
+        A gain depends on what it is conditioned on, which decides its rows: no deletion that is open at the end need
+        ask about the set that separates two columns. Under the model every such set is as right as the others.
+        """
+        names, required = found.names, found.required
+        sets: dict[tuple[str, str], tuple[str, ...]] = {}
+        while True:
+            marks = cpdag_of_dag(required)
+            apart = bool(self.knowledge) or bool(sets)
+            climb = climb_classes(found, marks, known=apart, most_parents=len(names))
+            if test is None or climb.interrupted:
+                return marks, climb, sets
+            joined = (marks != 0) | (marks != 0).T
+            skeleton = find_skeleton(
+                scanner_of(test), self.alpha, required, ~joined, max_depth=self.max_depth, most_sets=MOST_SETS
+            )
+            separated = np.argwhere(np.triu(joined & ~skeleton.adjacency)).tolist()
+            if skeleton.interrupted_at is not None:
+                return marks, replace(climb, interrupted=True), sets
+            if not separated:
+                return marks, climb, sets
+            forbidden = found.forbidden.copy()
+            for i, j in separated:
+                forbidden[i, j] = forbidden[j, i] = True
+                sets[names[i], names[j]] = tuple(names[k] for k in skeleton.sets.get((i, j), ()))
+            found = replace(found, forbidden=forbidden)
 
 
 def _starved(score: DeletionScore) -> tuple[str, ...]:
