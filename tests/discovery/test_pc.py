@@ -247,7 +247,7 @@ def test_binary_columns_beside_numbers_enter_as_numbers_with_a_warning():
 def test_missing_rows_are_left_out_and_said_so():
     values = draw(4, 300)
     values[:30, 2] = np.nan
-    found = PC().fit(read(values, names=names(4)))
+    found = PC(test="fisher-z").fit(read(values, names=names(4)))
     assert found.rows_used == 270
     assert "30 of 300 rows" in found.warnings[0]
 

@@ -32,6 +32,8 @@ SORT_RULES: dict[Sort, str] = {
 # Two columns whose correlation is this close to one are the same column to every test and score.
 SAME = 1.0 - 1e-10
 _FEWEST_ROWS = 5
+# From this share of rows left out on, it is said what cost them and what would have used them.
+_MANY_LEFT_OUT = 0.05
 
 
 @dataclass(frozen=True)
@@ -338,12 +340,26 @@ def check_rows(data: Dataset, complete: int, rows_per_column: bool) -> list[str]
         )
     warnings = []
     if complete < data.n_rows:
-        warnings.append(f"{data.n_rows - complete:,} of {data.n_rows:,} rows have a missing value and were left out.")
+        warnings.append(_left_out(data, complete))
     if complete <= p:
         warnings.append(
             f"{complete:,} rows for {p:,} columns: only a sparse graph can be found, and weak edges are missed."
         )
     return warnings
+
+
+def _left_out(data: Dataset, complete: int) -> str:
+    """Return which rows were left out, which columns cost them, and what would have used them."""
+    left_out = data.n_rows - complete
+    said = f"{left_out:,} of {data.n_rows:,} rows have a missing value and were left out."
+    if left_out < _MANY_LEFT_OUT * data.n_rows:
+        return said
+    worst = sorted((c for c in data.columns.values() if c.missing), key=lambda column: -column.missing)[:3]
+    named = ", ".join(f"{column.name!r} ({column.missing:,})" for column in worst)
+    said += f" Most are missing in {named}: data.select([...]) without a column keeps its rows."
+    if sort_of(data) == "numeric":
+        said += " The searches 'pc' and 'fci' use every row that has the columns of a test."
+    return said
 
 
 def constant_columns(names: list[str], rows: int | None = None) -> DataError:
@@ -358,12 +374,16 @@ def _refuse_copies(moments: Moments) -> None:
     close = np.abs(moments.correlation) > SAME
     if np.count_nonzero(close) > len(close):  # more than the diagonal
         same = np.argwhere(np.triu(close, k=1))
-        a, b = (moments.names[k] for k in same[0])
-        raise DataError(
-            "E307",
-            f"columns {a!r} and {b!r} are the same up to scale; which of them causes anything cannot be told.",
-            leave_out([b]),
-        )
+        raise same_columns(*(moments.names[k] for k in same[0]))
+
+
+def same_columns(a: str, b: str) -> DataError:
+    """Return the error for two columns that determine each other linearly."""
+    return DataError(
+        "E307",
+        f"columns {a!r} and {b!r} are the same up to scale; which of them causes anything cannot be told.",
+        leave_out([b]),
+    )
 
 
 def _refuse_same_codes(names: tuple[str, ...], codes: NDArray[np.int32]) -> None:

@@ -42,7 +42,7 @@ class Problem:
         if isinstance(search.test, str):
             data = open_table(data, search.card)
         pc = PC(alpha=search.alpha, test=search.test, max_depth=search.max_depth)
-        setup = pc.set_up(data)
+        setup = pc.set_up(data, gaps=search.card.missing == "test-wise")
         names = setup.test.names
         required, forbidden = knowledge_arrays(search.knowledge, names, search.card)
         before = precedence(names, search.knowledge, required)

@@ -27,6 +27,7 @@ CARD = replace(
     FCI_CARD,
     name="gfci",
     answers="The question of FCI, with a graph of the best score to start from: fewer edges lost on few rows.",
+    missing="complete-rows",
     paper=Paper(
         "Ogarrio, Spirtes and Ramsey",
         "A hybrid causal search algorithm for latent variable models",

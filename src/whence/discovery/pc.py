@@ -22,6 +22,7 @@ from whence.discovery._common import (
     open_table,
     sort_of,
 )
+from whence.discovery._incomplete import TEST_WISE_RULE, has_gaps, test_wise
 from whence.discovery._mixed import mixed_input
 from whence.discovery._orient import ColliderRule, Orientation, break_cycles, orient, undirected
 from whence.discovery._scan import scanner_of
@@ -63,7 +64,7 @@ CARD = Card(
     assumes=frozenset({"linear", "gaussian", "acyclic", "faithful", "no-hidden-causes", "iid"}),
     kinds=frozenset({"continuous", "count", "ordinal", "binary", "categorical"}),
     output="CPDAG",
-    missing="complete-rows",
+    missing="test-wise",
     knowledge=frozenset({"required", "forbidden", "tiers", "roots", "leaves"}),
     moments_only=True,
     paper=Paper(
@@ -103,7 +104,9 @@ class PC:
         `default_alpha`.
     test : str or IndependenceTest
         ``"fisher-z"``, ``"chi-square"``, ``"g-square"``, ``"degenerate-gaussian"``; ``"auto"`` takes Fisher's z for
-        numeric columns, G2 for discrete ones and the degenerate Gaussian for tables of numbers and categories.
+        numeric columns, G2 for discrete ones and the degenerate Gaussian for tables of numbers and categories. Where
+        numbers are missing, ``"auto"`` makes each test on all rows that have its columns (`TestwiseDeletion`); the
+        tests named use complete rows.
         ``"conditional-gaussian"`` lets relations change with a category, ``"rank-fisher-z"`` reads ranks alone, and
         ``"missing-value-fisher-z"`` uses incomplete rows and corrects for what decides which values are missing (MVPC).
         ``"rcot"``, ``"rcit"``, ``"kci"`` and
@@ -218,8 +221,8 @@ class PC:
         """Return what is known to be apart before any set of neighbours is tried; nothing in PC itself."""
         return None
 
-    def set_up(self, data: Any) -> Setup:
-        """Return the test over sorted columns that the settings and the data lead to."""
+    def set_up(self, data: Any, *, gaps: bool = True) -> Setup:
+        """Return the test over sorted columns that settings and data lead to; ``gaps`` allows test-wise deletion."""
         if not isinstance(self.test, str):
             if data is not None:
                 raise ParameterError("E311", "both data and a test object were given.", "Call fit() without data.")
@@ -234,6 +237,9 @@ class PC:
             said = (f"{left_out:,} of {dataset.n_rows:,} rows have a missing value and were left out.",)
             return Setup(on_rows, dataset.names, self.test, "given", said if left_out else (), dataset.library)
         sort = sort_of(ordered) if self.test == "auto" else _SORT_OF[self.test]
+        if gaps and self.test == "auto" and sort == "numeric" and has_gaps(ordered):
+            on_gaps, said_of_gaps = test_wise(ordered)
+            return Setup(on_gaps, dataset.names, on_gaps.card.name, TEST_WISE_RULE, said_of_gaps, dataset.library)
         rule = "given" if self.test != "auto" else SORT_RULES[sort]
         test: ChiSquare | DegenerateGaussian | FisherZ | GSquare
         if sort == "mixed":

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from whence.data import Dataset, Kind, as_dataset
+from whence.discovery._common import sort_of
+from whence.discovery._incomplete import has_gaps
 from whence.discovery.confidence import Confidence
 from whence.discovery.resampling import bootstrap
 from whence.discovery.result import DiscoveryResult
@@ -20,6 +22,8 @@ from whence.registry import Card, lookup, methods
 DRAWS = 100
 # From here on the permutations of BOSS take minutes, PC stays below a second.
 _MOST_COLUMNS = 500
+# Share of complete rows below which tests on all rows find more than a score on the complete ones.
+_FEW_COMPLETE = 0.25
 
 
 def discover(
@@ -40,8 +44,10 @@ def discover(
     data : Dataset or anything `whence.read` takes
     method : str
         A search of `whence.methods("search")`, or ``"cd-nod"``, ``"definetti"``, ``"dropouts"``. ``"auto"`` takes BOSS
-        where it accepts the columns and the knowledge, with up to 500 columns and more rows than columns, else PC; the
-        reason stands in ``parameters``. `whence.analyze` chooses by the profile of the data.
+        where it accepts the columns and the knowledge, with up to 500 columns and more rows than columns, else PC; PC
+        as well where numbers are missing and fewer than a quarter of the rows are complete, since its tests use every
+        row that has their columns. The reason stands in ``parameters``. `whence.analyze` chooses by the profile of the
+        data.
     knowledge : Knowledge or str, optional
         Edges that are required or forbidden, tiers, roots, leaves. A text is read as tiers: ``"age < dose < cure"``.
     confidence : bool or int
@@ -129,9 +135,23 @@ def _choose(data: Dataset, knowledge: Knowledge) -> tuple[str, str]:
     """Return the name of the search that ``auto`` stands for, and why."""
     cards = {card.name: card for card in methods("search")}
     n, p = data.n_rows, len(data.names)
+    if (complete := _few_complete(data)) is not None:
+        return "pc", f"{complete:,} of {n:,} rows are complete: tests use every row that has their columns"
     if "boss" in cards and _takes(cards["boss"], data, knowledge) and p < n and p <= _MOST_COLUMNS:
         return "boss", f"{p} columns and {n} rows: a score over the whole graph is affordable and more accurate"
     return "pc", f"{p} columns, {n} rows or the knowledge rule out BOSS: tests on few columns at a time"
+
+
+def _few_complete(data: Dataset) -> int | None:
+    """Return how many rows of a table of numbers are complete, if they are few; None if they are not.
+
+    On simulated tables of 10 to 50 columns BOSS was the more accurate on the complete rows as long as three in ten were
+    complete, PC on all rows where one in eight was.
+    """
+    if sort_of(data) != "numeric" or not has_gaps(data):
+        return None
+    complete = data.complete().n_rows
+    return complete if complete < _FEW_COMPLETE * data.n_rows else None
 
 
 def _takes(card: Card, data: Dataset, knowledge: Knowledge) -> bool:

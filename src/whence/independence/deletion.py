@@ -275,7 +275,8 @@ class TestwiseDeletion:
             return self._kept[key]
         masks = [self._cells.seen[k] if k < p else self._cells.present[k - p] for k in sorted(key)]
         shown = reduce(np.logical_and, masks) if masks else np.ones(self.rows_used, dtype=bool)
-        size = p if self._make is None else 0
+        # Columns with missing values make rows of its own for almost every test: no correlation is asked for twice.
+        size = p if self._make is None and max(key, default=0) < p else 0
         made = _Rows(np.flatnonzero(shown).astype(np.int32), np.eye(size), np.zeros((size, size), dtype=bool))
         self._kept[key] = made
         most = max(2, _MOST_KEPT // (9 * size * size + 4 * self.rows_used))
@@ -291,10 +292,18 @@ class TestwiseDeletion:
         self._whole = _Rows(rows, whole, np.ones((size, size), dtype=bool))
 
     def _partial(self, kept: _Rows, members: NDArray[np.int64]) -> float:
-        if not kept.known[np.ix_(members, members)].all():
+        correlation = kept.correlation
+        if not len(correlation):
+            size = len(members)
+            order = np.argsort(members)
+            correlation, unknown = np.eye(size), np.zeros((size, size), dtype=bool)
+            columns = np.ascontiguousarray(self._values[members[order]])
+            members = np.argsort(order)
+            _kernels.fill_correlations(columns, kept.rows, np.arange(size), unknown, correlation)
+        elif not kept.known[np.ix_(members, members)].all():
             _kernels.fill_correlations(self._values, kept.rows, np.sort(members), kept.known, kept.correlation)
         start = np.array([0, len(members) - 2], dtype=np.int64)
-        found = _gaussian.partial_correlations(kept.correlation, members[:1], members[1:2], start, members[2:])
+        found = _gaussian.partial_correlations(correlation, members[:1], members[1:2], start, members[2:])
         return float(found[0])
 
 
