@@ -14,7 +14,7 @@ TAIL = 1
 ARROW = 2
 
 
-@kernel("int64(int64[::1], int64, int64)")
+@kernel("int64(int64[::1], int64, int64)", allocates=False)
 def next_subset(position, size, count):  # type: ignore[no-untyped-def]
     """Move ``position`` to the next set of ``size`` out of ``count``; return the first place that changed, or -1."""
     k = size - 1
@@ -27,7 +27,7 @@ def next_subset(position, size, count):  # type: ignore[no-untyped-def]
     return k
 
 
-@kernel("float64(int64, int64)")
+@kernel("float64(int64, int64)", allocates=False)
 def subsets(count, size):  # type: ignore[no-untyped-def]
     """Return how many sets of ``size`` there are among ``count``."""
     found = 1.0

@@ -10,15 +10,19 @@ from whence.compile import count_bits, kernel
 
 # With more cells than this, counting rows one by one is faster than intersecting sets of them.
 MOST_SET_CELLS = 300
+# Given one column a test may have this many times the cells that it may have given more: two columns of many values
+# could be given none at all otherwise, and every such pair that anything relates would stay joined.
+FINER_WITH_ONE = 5.0
 
 # Codes (p, n) and sizes (p,); the sets of rows with each value and where a column's begin (`whence.counting.row_sets`);
 # c log c; whether Pearson's statistic is wanted or the likelihood ratio; cells that a conditional test may have.
 TABLES = "Tuple((int32[:,::1], int64[::1], uint64[:,::1], int64[::1], float64[::1], boolean, float64))"
-# For each number of columns given: the strata as sets of rows, their sizes and number; and the stratum of each row.
-STRATA = "Tuple((uint64[:,:,::1], int64[:,::1], int64[::1], int32[:,::1]))"
+# For each number of columns given: the strata as sets of rows, their sizes and number; the stratum of each row; and
+# room for the table of one stratum.
+STRATA = "Tuple((uint64[:,:,::1], int64[:,::1], int64[::1], int32[:,::1], int64[:,::1]))"
 
 
-@kernel("float64(float64, float64)")
+@kernel("float64(float64, float64)", allocates=False)
 def chi_square_tail(statistic, freedom):  # type: ignore[no-untyped-def]
     """Return P(chi-square with ``freedom`` degrees > statistic): the regularised upper incomplete gamma function.
 
@@ -59,14 +63,16 @@ def chi_square_tail(statistic, freedom):  # type: ignore[no-untyped-def]
     return scale * fraction
 
 
-@kernel("boolean(float64, float64, float64)")
+@kernel("boolean(float64, float64, float64)", allocates=False)
 def tail_is_below(statistic, freedom, level):  # type: ignore[no-untyped-def]
     """Return True only if P(chi-square > statistic) is below a level, by Chernoff's bound: cheap, never wrong."""
     ratio = statistic / freedom
     return ratio > 1.0 and level > 0.0 and 0.5 * freedom * (math.log(ratio) + 1.0 - ratio) < math.log(level)
 
 
-@kernel("int64(uint64[:,::1], int64[::1], int64, uint64[:,::1], int64, int64, uint64[:,::1], int64[::1])")
+@kernel(
+    "int64(uint64[:,::1], int64[::1], int64, uint64[:,::1], int64, int64, uint64[:,::1], int64[::1])", allocates=False
+)
 def split_sets(outer, margin, count, sets, first, size, inner, inner_margin):  # type: ignore[no-untyped-def]
     """Cut each of the first ``count`` outer sets by the values of a column; return how many parts are not empty."""
     filled = 0
@@ -87,7 +93,7 @@ def split_sets(outer, margin, count, sets, first, size, inner, inner_margin):  #
     return filled
 
 
-@kernel("void(uint64[::1], int64, uint64[:,::1], int64, int64, int64, int64, int64[:,::1])")
+@kernel("void(uint64[::1], int64, uint64[:,::1], int64, int64, int64, int64, int64[:,::1])", allocates=False)
 def count_set(inside, margin, sets, first_x, size_x, first_y, size_y, cells):  # type: ignore[no-untyped-def]
     """Count the values of x and y among the rows of a set; the last row and column are what the others leave.
 
@@ -125,7 +131,7 @@ def count_set(inside, margin, sets, first_x, size_x, first_y, size_y, cells):  #
     cells[size_x - 1, size_y] = rest
 
 
-@kernel("void(int32[::1], int32[::1], int64, int32[::1])")
+@kernel("void(int32[::1], int32[::1], int64, int32[::1])", allocates=False)
 def refine_strata(strata, codes, size, refined):  # type: ignore[no-untyped-def]
     """Write into ``refined`` the stratum of each row once a column of ``size`` values is added to the set."""
     for row in range(len(codes)):
@@ -146,13 +152,13 @@ def count_rows(x, y, strata, count, size_x, size_y, table):  # type: ignore[no-u
                 cells[size_x, j] += cells[i, j]
 
 
-@kernel("float64(int64, float64[::1])")
+@kernel("float64(int64, float64[::1])", allocates=False)
 def count_log(count, logs):  # type: ignore[no-untyped-def]
     """Return c log c of a count, from the table as far as it goes."""
     return logs[count] if count < len(logs) else count * math.log(count)
 
 
-@kernel("UniTuple(float64, 2)(int64[:,::1], int64, int64, boolean, float64[::1])")
+@kernel("UniTuple(float64, 2)(int64[:,::1], int64, int64, boolean, float64[::1])", allocates=False)
 def table_statistic(cells, size_x, size_y, pearson, logs):  # type: ignore[no-untyped-def]
     """Return the statistic of one table (Pearson's, else the likelihood ratio G2) and its degrees of freedom.
 
@@ -203,10 +209,38 @@ def strata_room(tables, largest):  # type: ignore[no-untyped-def]
     margin[0, 0] = n
     by_row = np.empty((largest + 1, n), np.int32)
     by_row[0, :] = 0
-    return sets, margin, number, by_row
+    widest = 1
+    for k in range(len(tables[1])):
+        if tables[3][k] >= 0:
+            widest = max(widest, tables[1][k])
+    return sets, margin, number, by_row, np.empty((widest + 1, widest + 1), np.int64)
 
 
-@kernel(f"UniTuple(float64, 3)({TABLES}, {STRATA}, int64[::1], int64, int64, int64[::1], int64, float64)")
+@kernel("float64(float64, float64)", allocates=False)
+def p_value_of(statistic, freedom):  # type: ignore[no-untyped-def]
+    """Return the p-value, NaN where there was nothing to compare."""
+    return chi_square_tail(statistic, freedom) if freedom > 0.0 else math.nan
+
+
+@kernel(f"UniTuple(float64, 3)({TABLES}, int32[::1], int64, int64, int64)")
+def test_by_rows(tables, strata, count, x, y):  # type: ignore[no-untyped-def]
+    """Return what `contingency_test` does, from the stratum of each row."""
+    codes, sizes, _, _, logs, pearson, _ = tables
+    rows, columns = sizes[x], sizes[y]
+    table = np.empty((count, rows + 1, columns + 1), np.int64)
+    count_rows(codes[x], codes[y], strata, count, rows, columns, table)
+    statistic = 0.0
+    freedom = 0.0
+    for s in range(count):
+        more, degrees = table_statistic(table[s], rows, columns, pearson, logs)
+        statistic += more
+        freedom += degrees
+    return p_value_of(statistic, freedom), statistic, freedom
+
+
+@kernel(
+    f"UniTuple(float64, 3)({TABLES}, {STRATA}, int64[::1], int64, int64, int64[::1], int64, float64)", allocates=False
+)
 def contingency_test(tables, strata, ready, x, y, given, size, ignored):  # type: ignore[no-untyped-def]
     """Return p-value, statistic and degrees of freedom of one test.
 
@@ -221,48 +255,39 @@ def contingency_test(tables, strata, ready, x, y, given, size, ignored):  # type
         A p-value below this may be returned as -1, which spares computing it.
     """
     codes, sizes, sets, first, logs, pearson, most_cells = tables
-    cut, margin, number, by_row = strata
+    cut, margin, number, by_row, cells = strata
     groups = 1
     in_sets = first[x] >= 0 and first[y] >= 0
     for k in range(size):
         groups = min(groups * sizes[given[k]], 2**40)
         in_sets = in_sets and first[given[k]] >= 0
     rows, columns = sizes[x], sizes[y]
-    cells = groups * rows * columns
-    if size > 0 and cells > most_cells:
+    all_cells = groups * rows * columns
+    if size > 0 and all_cells > (FINER_WITH_ONE * most_cells if size == 1 else most_cells):
         return math.nan, 0.0, 0.0
-    by_sets = in_sets and cells <= MOST_SET_CELLS
-    if by_sets:
-        for k in range(ready[0], size):
-            column = given[k]
-            number[k + 1] = split_sets(
-                cut[k], margin[k], number[k], sets, first[column], sizes[column], cut[k + 1], margin[k + 1]
-            )
-        ready[0] = max(ready[0], size)
-        count = number[size]
-        table = np.empty((1, rows + 1, columns + 1), np.int64)
-    else:
+    if not in_sets or all_cells > MOST_SET_CELLS:
         for k in range(ready[1], size):
             refine_strata(by_row[k], codes[given[k]], sizes[given[k]], by_row[k + 1])
         ready[1] = max(ready[1], size)
-        count = groups
-        table = np.empty((count, rows + 1, columns + 1), np.int64)
-        count_rows(codes[x], codes[y], by_row[size], count, rows, columns, table)
+        return test_by_rows(tables, by_row[size], groups, x, y)
+    for k in range(ready[0], size):
+        column = given[k]
+        number[k + 1] = split_sets(
+            cut[k], margin[k], number[k], sets, first[column], sizes[column], cut[k + 1], margin[k + 1]
+        )
+    ready[0] = max(ready[0], size)
     statistic = 0.0
     freedom = 0.0
     most_freedom = float(groups * (rows - 1) * (columns - 1))
-    for s in range(count):
-        if by_sets:
-            count_set(cut[size, s], margin[size, s], sets, first[x], rows, first[y], columns, table[0])
-        more, degrees = table_statistic(table[0 if by_sets else s], rows, columns, pearson, logs)
+    for s in range(number[size]):
+        count_set(cut[size, s], margin[size, s], sets, first[x], rows, first[y], columns, cells)
+        more, degrees = table_statistic(cells, rows, columns, pearson, logs)
         statistic += more
         freedom += degrees
         # What follows cannot lower the statistic, and there is a bound for the degrees of freedom.
         if more > 0.0 and tail_is_below(statistic, most_freedom, ignored):
             return -1.0, statistic, freedom
-    if freedom == 0.0:
-        return math.nan, statistic, freedom
-    return chi_square_tail(statistic, freedom), statistic, freedom
+    return p_value_of(statistic, freedom), statistic, freedom
 
 
 @kernel(f"float64[:,::1]({TABLES}, int64[::1], int64[::1], int64[::1], int64[::1])")

@@ -14,6 +14,7 @@ DETERMINED = 1e-10
 
 @kernel(
     "void(float64[:,::1], int64, int64, int64[::1], int64, int64, float64[:,::1], float64[::1], float64[::1])",
+    allocates=False,
 )
 def grow_factor(correlation, x, y, given, start, size, factor, with_x, with_y):  # type: ignore[no-untyped-def]
     """Compute rows ``start`` to ``size - 1`` of the factor of the columns given, and of x and y against it.
@@ -42,7 +43,7 @@ def grow_factor(correlation, x, y, given, start, size, factor, with_x, with_y): 
         with_y[i] = to_y * inverse
 
 
-@kernel("float64(float64, int64, float64[::1], float64[::1])")
+@kernel("float64(float64, int64, float64[::1], float64[::1])", allocates=False)
 def correlation_given(correlation, size, with_x, with_y):  # type: ignore[no-untyped-def]
     """Return the partial correlation from the rows of `grow_factor`; NaN if x or y is determined by the set."""
     left_x = 1.0
