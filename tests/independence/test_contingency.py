@@ -61,11 +61,13 @@ def test_values_that_do_not_occur_take_no_degree_of_freedom():
 
 def test_a_set_too_fine_for_the_rows_says_nothing_but_the_marginal_test_is_made():
     rng = np.random.default_rng(0)
-    data = columns(rng, 100, {"a": 5, "b": 5, "s": 2})
+    data = columns(rng, 100, {"a": 5, "b": 5, "s": 2, "t": 2, "u": 5})
     test = GSquare(data)
     assert test("a", "b").p_value <= 1  # 4 rows a cell
-    assert np.isnan(test("a", "b", ["s"]).p_value)
-    assert GSquare(data, rows_per_cell=1)("a", "b", ["s"]).p_value <= 1
+    assert test("a", "b", ["s"]).p_value <= 1  # 2 rows a cell: enough given one column
+    assert np.isnan(test("a", "b", ["s", "t"]).p_value)
+    assert np.isnan(test("a", "b", ["u"]).p_value)  # 0.8 rows a cell
+    assert GSquare(data, rows_per_cell=1)("a", "b", ["s", "t"]).p_value <= 1
 
 
 def test_a_set_that_determines_one_of_the_two_says_nothing():

@@ -157,7 +157,7 @@ class DiscreteScanner:
     def __init__(self, test: ChiSquare | GSquare) -> None:
         self.test = test
         # Each column given has two values or more, so that larger sets are too fine for the rows in any case.
-        self.deepest = min(len(test.names) - 2, max(int(math.log2(max(test.most_cells / 4, 1.0))), 0))
+        self.deepest = min(len(test.names) - 2, max(int(math.log2(max(test.most_cells / 4, 1.0))), 1))
 
     def __call__(
         self,
