@@ -38,8 +38,6 @@ from whence.results import write_json
 RESULTS = Path(__file__).parent / "results" / "accuracy.json"
 PAGE = Path(__file__).parents[1] / "docs" / "choose.md"
 BEGIN, END = "<!-- accuracy: written by benchmarks/accuracy.py -->\n", "<!-- end of accuracy -->"
-# Wrong answers for effects are counted up to this many columns: for each pair, paths are walked.
-MOST_FOR_EFFECTS = 40
 SCORES = ("skeleton_f1", "arrow_f1", "shd", "effect_errors", "seconds")
 
 Draw = Callable[[int], tuple[Dataset, Graph]]
@@ -181,7 +179,7 @@ def cases(data: Path | None) -> list[Case]:
     name = "linear Gaussian, a tenth hidden, 20 columns, 1,000 rows"
     found.append(Case("hidden causes", name, hidden(20, 1000), 10, HIDDEN, ("causal-learn fci",)))
     name = "linear Gaussian, a tenth of cells missing, 20 columns, 500 rows"
-    found.append(Case("missing", name, missing(20, 500), 10, (*LINEAR, "pc test-wise")))
+    found.append(Case("missing", name, missing(20, 500), 10, (*LINEAR, "pc complete rows")))
     for model in (
         "asia",
         "child",
@@ -230,10 +228,8 @@ def found_by(contender: str, data: Dataset) -> Graph:
     """Run a search, or a peer on the same values."""
     if contender == "pc rcot":
         return lookup("search", "pc")(test="rcot").fit(data).graph
-    if contender == "pc test-wise":
-        from whence.independence import TestwiseDeletion
-
-        return lookup("search", "pc")(test=TestwiseDeletion(data, dropouts=False)).fit().graph
+    if contender == "pc complete rows":
+        return lookup("search", "pc")(test="fisher-z").fit(data).graph
     if contender.startswith(("causal-learn", "lingam")):
         return _of_peer(contender, data)
     return lookup("search", contender)().fit(data).graph
@@ -307,7 +303,7 @@ def scores(truth: Graph, found: Graph, seconds: float) -> dict[str, float | None
     target = truth if hidden_causes else truth.to_cpdag()
     as_class = found.to_cpdag() if found.kind == "DAG" else found
     effects = None
-    if not hidden_causes and found.kind in ("DAG", "CPDAG", "PDAG") and len(truth.names) <= MOST_FOR_EFFECTS:
+    if not hidden_causes and found.kind in ("DAG", "CPDAG", "PDAG"):
         effects = adjustment_distance(truth, found)
     return {
         "skeleton_f1": skeleton_scores(target, as_class).f1,

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from tests.discovery.truth import all_dags
 from whence.errors import ParameterError
 from whence.graph.orientation import cpdag_of_dag
-from whence.scores import bdeu, discrete_bic, gaussian_bic
+from whence.scores import bdeu, discrete_bic, extended_bic, gaussian_bic
+from whence.scores.extended import default_gamma
+from whence.scores.local import gaussian_rule
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -89,6 +91,13 @@ def test_gaussian_bic_is_the_likelihood_of_a_regression_less_the_price_of_its_sl
         # The score leaves out what is the same for all sets of parents: the likelihood of the column by itself.
         rise = log_likelihood_of_regression(values, target, parents) - log_likelihood_of_regression(values, target, [])
         assert score.local(target, parents) == pytest.approx(rise - price * len(parents), abs=1e-7)
+
+
+@pytest.mark.parametrize(("n", "p"), [(1000, 10), (1000, 31), (1000, 32), (200, 100), (10_000, 300)])
+def test_the_price_of_an_edge_is_the_extended_bic_at_the_larger_of_a_half_and_the_default_gamma(n, p):
+    plain = gaussian_bic(np.eye(p), n)
+    assert plain.edge == pytest.approx(extended_bic(plain, max(0.5, default_gamma(n, p))).edge, rel=1e-12)
+    assert ("2 log p" in gaussian_rule(n, p)) == (p * p > n)
 
 
 @pytest.mark.parametrize(("penalty", "per_edge"), [(1.0, 0.0), (2.0, None)])
@@ -221,11 +230,11 @@ def test_parents_that_determine_each_other_or_the_target_score_minus_infinity():
 
 
 def test_the_price_of_an_edge_grows_with_the_columns_unless_given():
-    for p in (2, 10, 50):
+    for p, price in ((2, math.log(2)), (10, math.log(10)), (50, 2 * math.log(50) - math.log(100) / 2)):
         identity = np.eye(p)
-        assert gaussian_bic(identity, 100).edge == pytest.approx(math.log(p))
+        assert gaussian_bic(identity, 100).edge == pytest.approx(price)
         assert gaussian_bic(identity, 100, per_edge=0.5).edge == 0.5
-        assert gaussian_bic(identity, 100).local(1, [0]) == pytest.approx(-math.log(100) / 2 - math.log(p))
+        assert gaussian_bic(identity, 100).local(1, [0]) == pytest.approx(-math.log(100) / 2 - price)
 
 
 def test_impossible_prices_are_refused():

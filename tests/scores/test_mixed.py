@@ -231,7 +231,8 @@ def test_the_extended_price_grows_with_the_columns_and_falls_with_the_rows():
             assert extended_bic(plain, gamma).local(1, [0]) == pytest.approx(
                 plain.local(1, [0]) - 2 * gamma * math.log(p)
             )
-        assert extended_bic(plain, 0.5).edge == pytest.approx(gaussian_bic(np.eye(p), n).edge)
+        default = gaussian_bic(np.eye(p), n).edge
+        assert extended_bic(plain, max(0.5, default_gamma(n, p))).edge == pytest.approx(default)
         assert extended_bic(plain).edge == pytest.approx(2 * default_gamma(n, p) * math.log(p))
     codes, sizes = np.tile([[0, 1]], (3, 10)).astype(np.int32), np.full(3, 2)
     assert extended_bic(discrete_bic(codes, sizes), 1.0).edge == pytest.approx(2 * math.log(3))

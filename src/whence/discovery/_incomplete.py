@@ -19,7 +19,7 @@ def has_gaps(data: Dataset) -> bool:
     return data.in_memory and any(column.missing for column in data.columns.values())
 
 
-def test_wise(data: Dataset) -> tuple[TestwiseDeletion, tuple[str, ...]]:
+def deletion_test(data: Dataset) -> tuple[TestwiseDeletion, tuple[str, ...]]:
     """Return the test of numeric columns that deletes rows test by test, and what there is to say.
 
     Raises

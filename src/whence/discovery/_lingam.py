@@ -16,6 +16,7 @@ from whence.graph import Graph, Knowledge
 from whence.graph.orientation import marks_of_dag
 from whence.registry import Card
 from whence.scores import LocalScore, gaussian_bic
+from whence.scores.local import gaussian_rule
 
 Array = NDArray[np.float64]
 
@@ -74,7 +75,7 @@ class LinearNonGaussianSearch:
             parameters={
                 "penalty": self.penalty,
                 "per_edge": score.edge,
-                "per_edge_rule": "given" if self.per_edge is not None else f"log p at p = {p}",
+                "per_edge_rule": "given" if self.per_edge is not None else gaussian_rule(n, p),
                 "knowledge": (self.knowledge or Knowledge()).to_dict(),
             },
             evidence=weights_of(graph, weights[np.ix_(back, back)]),

@@ -29,6 +29,7 @@ from whence.scores import (
     kernel_score,
 )
 from whence.scores.extended import default_gamma
+from whence.scores.local import gaussian_rule
 
 ScoreName = Literal["auto", "bic", "extended-bic", "bdeu", "degenerate-gaussian", "conditional-gaussian", "kernel"]
 
@@ -96,7 +97,8 @@ def choose_score(data: Dataset, score: ScoreName, *, penalty: float, per_edge: f
     # With no more rows than columns every column follows from others; small sets of parents still tell them apart.
     if moments.n > len(data.names) + 1 and (dependent := dependent_columns(moments.correlation, data.names)):
         raise follows_exactly(dependent)
-    return chosen(gaussian_bic(moments.correlation, moments.n, **price), "gaussian-bic", gaussian.warnings)
+    plain = chosen(gaussian_bic(moments.correlation, moments.n, **price), "gaussian-bic", gaussian.warnings)
+    return plain if per_edge is not None else replace(plain, price_rule=gaussian_rule(moments.n, len(data.names)))
 
 
 def _extended(plain: Chosen, p: int) -> Chosen:

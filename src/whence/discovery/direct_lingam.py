@@ -49,7 +49,7 @@ class DirectLiNGAM(LinearNonGaussianSearch):
     penalty : float
         Multiplies the BIC's price of a parent.
     per_edge : float, optional
-        Price of an edge on top, in log-likelihood; by default log p.
+        Price of an edge on top, in log-likelihood; by default log p, or 2 log p - log(n) / 2 where that is more.
     knowledge : Knowledge, optional
         No order against required edges, tiers, roots and leaves; forbidden edges are never parents.
 

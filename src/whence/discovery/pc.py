@@ -22,7 +22,7 @@ from whence.discovery._common import (
     open_table,
     sort_of,
 )
-from whence.discovery._incomplete import TEST_WISE_RULE, has_gaps, test_wise
+from whence.discovery._incomplete import TEST_WISE_RULE, deletion_test, has_gaps
 from whence.discovery._mixed import mixed_input
 from whence.discovery._orient import ColliderRule, Orientation, break_cycles, orient, undirected
 from whence.discovery._scan import scanner_of
@@ -238,7 +238,7 @@ class PC:
             return Setup(on_rows, dataset.names, self.test, "given", said if left_out else (), dataset.library)
         sort = sort_of(ordered) if self.test == "auto" else _SORT_OF[self.test]
         if gaps and self.test == "auto" and sort == "numeric" and has_gaps(ordered):
-            on_gaps, said_of_gaps = test_wise(ordered)
+            on_gaps, said_of_gaps = deletion_test(ordered)
             return Setup(on_gaps, dataset.names, on_gaps.card.name, TEST_WISE_RULE, said_of_gaps, dataset.library)
         rule = "given" if self.test != "auto" else SORT_RULES[sort]
         test: ChiSquare | DegenerateGaussian | FisherZ | GSquare

@@ -36,7 +36,8 @@ def extended_bic(score: _Score, gamma: float | None = None) -> _Score:
 
     Chen and Chen (2008) give all models of one size the same prior weight together, so that one of many columns needs
     more evidence. For graphs this is a price by edge (Foygel and Drton 2010, equation 2), under which equivalent graphs
-    keep one score; it takes the place of the price ``log p``, which is gamma = 1/2.
+    keep one score; it takes the place of the default price, which is gamma = 1/2 and, for many numbers, the default
+    gamma once that is more (`gaussian_price`).
 
     Parameters
     ----------
