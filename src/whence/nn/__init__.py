@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from whence.nn.diffusion import GaussianDiffusion, NoiseSchedule, guided
     from whence.nn.environments import EnvironmentSampler, environment_means
     from whence.nn.invariance import coral, fishr, irm_penalty, split_half_irm, vrex
+    from whence.nn.invertible import (
+        AffineCoupling,
+        GroupedTriangular,
+        InvertibleBlock,
+        InvertibleLinear,
+        InvertibleSequence,
+        LeakyRectifier,
+        real_nvp,
+    )
     from whence.nn.latent_scm import LatentSCM
     from whence.nn.layers import mlp, parameter_count
     from whence.nn.modulate import ConcatResidual, FiLM
@@ -48,6 +57,13 @@ _HOME: dict[str, str] = {
     "irm_penalty": "invariance",
     "split_half_irm": "invariance",
     "vrex": "invariance",
+    "AffineCoupling": "invertible",
+    "GroupedTriangular": "invertible",
+    "InvertibleBlock": "invertible",
+    "InvertibleLinear": "invertible",
+    "InvertibleSequence": "invertible",
+    "LeakyRectifier": "invertible",
+    "real_nvp": "invertible",
     "LatentSCM": "latent_scm",
     "mlp": "layers",
     "parameter_count": "layers",
@@ -64,12 +80,18 @@ _HOME: dict[str, str] = {
 }
 
 __all__ = [
+    "AffineCoupling",
     "ConcatResidual",
     "EnvironmentSampler",
     "FiLM",
     "GatedRefiner",
     "GaussianDiffusion",
+    "GroupedTriangular",
+    "InvertibleBlock",
+    "InvertibleLinear",
+    "InvertibleSequence",
     "LatentSCM",
+    "LeakyRectifier",
     "MLPDenoiser",
     "NoiseSchedule",
     "Refined",
@@ -86,6 +108,7 @@ __all__ = [
     "mlp",
     "parameter_count",
     "partial_finetune",
+    "real_nvp",
     "reproducible",
     "resolve_device",
     "save",
