@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from whence.discovery.result import DiscoveryResult, EdgeEvidence
     from whence.discovery.stability import StableEdges, stability_selection
     from whence.discovery.verb import discover
+    from whence.discovery.xges import XGES
 
 _HOME = {
     "AdditiveNoise": "pairs",
@@ -65,6 +66,7 @@ _HOME = {
     "RECI": "pairs",
     "RESIT": "resit",
     "RFCI": "fci",
+    "XGES": "xges",
     "IAMB": "blankets",
     "Blanket": "blankets",
     "markov_blanket": "blankets",
@@ -99,6 +101,7 @@ __all__ = [
     "RECI",
     "RESIT",
     "RFCI",
+    "XGES",
     "AdditiveNoise",
     "Blanket",
     "CausalDeFinetti",

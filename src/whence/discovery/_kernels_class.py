@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from whence.compile import kernel
-from whence.graph._kernels import extend_lists, meek_lists
+from whence.graph._kernels import class_of_dag, extend_lists, meek_lists
 
 TAIL = 1
 ARROW = 2
 MOST_NEIGHBOURS = 60
+# The marks of a class, and beside them the neighbours of each node and their number
+GRAPH = "int8[:,::1], int32[:,::1], int32[::1]"
 
 
-@kernel("void(int8[:,::1], int32[:,::1], int32[::1], int64, int64)")
+@kernel("void(int8[:,::1], int32[:,::1], int32[::1], int64, int64)", allocates=False)
 def join(marks, near, degree, a, b):  # type: ignore[no-untyped-def]
     """Enter a and b in each other's neighbour list."""
     near[a, degree[a]] = b
@@ -21,7 +23,7 @@ def join(marks, near, degree, a, b):  # type: ignore[no-untyped-def]
     degree[b] += 1
 
 
-@kernel("void(int8[:,::1], int32[:,::1], int32[::1], int64, int64)")
+@kernel("void(int8[:,::1], int32[:,::1], int32[::1], int64, int64)", allocates=False)
 def part(marks, near, degree, a, b):  # type: ignore[no-untyped-def]
     """Strike a and b from each other's neighbour list and their marks."""
     for first, second in ((a, b), (b, a)):
@@ -34,7 +36,7 @@ def part(marks, near, degree, a, b):  # type: ignore[no-untyped-def]
         marks[first, second] = 0
 
 
-@kernel("void(int8[:,::1], int32[:,::1], int32[::1], int8[:,::1])")
+@kernel("void(int8[:,::1], int32[:,::1], int32[::1], int8[:,::1])", allocates=False)
 def copy_marks(marks, near, degree, target):  # type: ignore[no-untyped-def]
     """Copy the marks of all edges."""
     for a in range(len(degree)):
@@ -42,7 +44,7 @@ def copy_marks(marks, near, degree, target):  # type: ignore[no-untyped-def]
             target[a, near[a, i]] = marks[a, near[a, i]]
 
 
-@kernel("void(int8[:,::1], int32[:,::1], int32[::1], int64, int64, int8[:,:,::1])")
+@kernel("void(int8[:,::1], int32[:,::1], int32[::1], int64, int64, int8[:,:,::1])", allocates=False)
 def disconnect(marks, near, degree, a, b, scratch):  # type: ignore[no-untyped-def]
     """Take an edge out of marks, lists and scratch matrices."""
     part(marks, near, degree, a, b)
@@ -82,7 +84,7 @@ def agrees(marks, near, degree, forbidden, trial, work):  # type: ignore[no-unty
     return extend_lists(work, near, degree)
 
 
-@kernel("boolean(int8[:,::1], int64, int64)")
+@kernel("boolean(int8[:,::1], int64, int64)", allocates=False)
 def passable(marks, a, b):  # type: ignore[no-untyped-def]
     """Return whether a semi-directed path may go from a to b: they are joined, and not by b -> a."""
     return marks[a, b] != 0 and not (marks[b, a] == ARROW and marks[a, b] == TAIL)
@@ -114,7 +116,7 @@ def path(marks, near, degree, start, goal, blocked, came):  # type: ignore[no-un
     return False
 
 
-@kernel("int64(int8[:,::1], int32[:,::1], int32[::1], int64, int64[::1], int64[::1])")
+@kernel("int64(int8[:,::1], int32[:,::1], int32[::1], int64, int64[::1], int64[::1])", allocates=False)
 def around(marks, near, degree, target, parents, neighbours):  # type: ignore[no-untyped-def]
     """Write parents and undirected neighbours of a target; return parents * 2^32 + neighbours, their numbers."""
     n_parents = 0
@@ -131,7 +133,7 @@ def around(marks, near, degree, target, parents, neighbours):  # type: ignore[no
     return n_parents * 4294967296 + n_neighbours
 
 
-@kernel("boolean(int8[:,::1], int64[::1], int64, int64)")
+@kernel("boolean(int8[:,::1], int64[::1], int64, int64)", allocates=False)
 def joins_clique(marks, neighbours, clique, k):  # type: ignore[no-untyped-def]
     """Return whether neighbour k is joined to every member of the clique, a bit mask."""
     place = 0
@@ -144,7 +146,7 @@ def joins_clique(marks, neighbours, clique, k):  # type: ignore[no-untyped-def]
     return True
 
 
-@kernel("int64(int64[::1], int64, int64[::1], int64, int64[::1])")
+@kernel("int64(int64[::1], int64, int64[::1], int64, int64[::1])", allocates=False)
 def gather(parents, n_parents, neighbours, clique, given):  # type: ignore[no-untyped-def]
     """Write parents and the neighbours in the clique one after the other; return how many."""
     count = n_parents
@@ -160,7 +162,7 @@ def gather(parents, n_parents, neighbours, clique, given):  # type: ignore[no-un
     return count
 
 
-@kernel("boolean(boolean[:,::1], int64[::1], int64, int64)")
+@kernel("boolean(boolean[:,::1], int64[::1], int64, int64)", allocates=False)
 def points_in(forbidden, neighbours, members, target):  # type: ignore[no-untyped-def]
     """Return whether every member, a bit mask over the neighbours, may point into the target."""
     place = 0
@@ -170,3 +172,39 @@ def points_in(forbidden, neighbours, members, target):  # type: ignore[no-untype
         members >>= 1
         place += 1
     return True
+
+
+@kernel(
+    "boolean(int8[:,::1], int32[:,::1], int32[::1], boolean[:,::1], boolean, int8[:,::1], int8[:,:,::1], boolean[::1])"
+)
+def settle(marks, near, degree, forbidden, known, before, scratch, touched):  # type: ignore[no-untyped-def]
+    """Bring edited marks back to a class in place and mark the nodes whose edges changed.
+
+    False if the edit leads to no class, or to one without a member that keeps to what is forbidden. ``before`` holds
+    the marks before the edit; ``scratch`` three matrices that are zero wherever there is no edge.
+    """
+    dag = scratch[0]
+    copy_marks(marks, near, degree, dag)
+    if not extend_lists(dag, near, degree):
+        return False
+    class_of_dag(dag, marks, near, degree)
+    for a in range(len(degree)):
+        for i in range(degree[a]):
+            b = near[a, i]
+            if marks[a, b] != before[a, b]:
+                touched[a] = True
+                touched[b] = True
+    return not known or agrees(marks, near, degree, forbidden, scratch[1], scratch[2])
+
+
+@kernel("void(int8[:,::1], int32[:,::1], int32[::1], int64, int64, boolean[::1], boolean[::1])", allocates=False)
+def mark_changed(marks, near, degree, source, target, touched, changed):  # type: ignore[no-untyped-def]
+    """Mark the nodes whose steps may change with an edge that came or went: touched, its ends, their neighbours."""
+    for a in range(len(degree)):
+        changed[a] = changed[a] or touched[a]
+    for end in (source, target):
+        changed[end] = True
+        for i in range(degree[end]):
+            z = near[end, i]
+            if marks[z, end] == TAIL and marks[end, z] == TAIL:
+                changed[z] = True

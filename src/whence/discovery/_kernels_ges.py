@@ -12,32 +12,34 @@ import numpy as np
 from whence.compile import kernel
 from whence.discovery._kernels_class import (
     ARROW,
+    GRAPH,
     TAIL,
-    agrees,
     around,
     copy_marks,
     disconnect,
     gather,
     join,
     joins_clique,
+    mark_changed,
     passable,
     path,
     points_in,
+    settle,
 )
-from whence.graph._kernels import class_of_dag, extend_lists
+from whence.discovery._kernels_score import gains_at
 from whence.scores._kernels import GAINS, SCORE
 
 # By target and source the gain of the best insertion and its clique of neighbours; targets to score anew and to look
 # through anew, and their best source and its gain; insertions that are not valid now: target, source, clique and length
-# of a path that this does not block, their gains, and those paths.
-_STATE = (
+# of a path that this does not block, their gains, and those paths; targets of which anything was written, to be read by
+# the caller; and an insertion that is not to be made: source and target, -1 if there is none.
+STATE = (
     "Tuple((float64[:,::1], int64[:,::1], boolean[::1], boolean[::1], int64[::1], float64[::1], int64[:,::1], "
-    "float64[::1], int32[:,::1]))"
+    "float64[::1], int32[:,::1], boolean[::1], int64[::1]))"
 )
-_GRAPH = "int8[:,::1], int32[:,::1], int32[::1]"
 
 
-@kernel(f"void({GAINS}, {SCORE}, {_GRAPH}, boolean[:,::1], boolean, int64, int64, float64[:,::1], int64[:,::1])")
+@kernel(f"void({GAINS}, {SCORE}, {GRAPH}, boolean[:,::1], boolean, int64, int64, float64[:,::1], int64[:,::1])")
 def _score_target(  # type: ignore[no-untyped-def]
     gains_of,
     score,
@@ -98,7 +100,7 @@ def _score_target(  # type: ignore[no-untyped-def]
 
 
 @kernel(
-    f"Tuple((float64, int64))({GAINS}, {SCORE}, {_GRAPH}, boolean[:,::1], int64, int64, int64, float64, boolean[::1], "
+    f"Tuple((float64, int64))({GAINS}, {SCORE}, {GRAPH}, boolean[:,::1], int64, int64, int64, float64, boolean[::1], "
     "float64[::1])"
 )
 def _next_insertion(  # type: ignore[no-untyped-def]
@@ -137,29 +139,6 @@ def _next_insertion(  # type: ignore[no-untyped-def]
                 last.append(np.int64(k))
     wanted[source] = False
     return best, best_clique
-
-
-@kernel(
-    "boolean(int8[:,::1], int32[:,::1], int32[::1], boolean[:,::1], boolean, int8[:,::1], int8[:,:,::1], boolean[::1])"
-)
-def _settle(marks, near, degree, forbidden, known, before, scratch, touched):  # type: ignore[no-untyped-def]
-    """Bring edited marks back to a class in place and mark the nodes whose edges changed.
-
-    False if the edit leads to no class, or to one without a member that keeps to what is forbidden. ``before`` holds
-    the marks before the edit; ``scratch`` three matrices that are zero wherever there is no edge.
-    """
-    dag = scratch[0]
-    copy_marks(marks, near, degree, dag)
-    if not extend_lists(dag, near, degree):
-        return False
-    class_of_dag(dag, marks, near, degree)
-    for a in range(len(degree)):
-        for i in range(degree[a]):
-            b = near[a, i]
-            if marks[a, b] != before[a, b]:
-                touched[a] = True
-                touched[b] = True
-    return not known or agrees(marks, near, degree, forbidden, scratch[1], scratch[2])
 
 
 @kernel("boolean(int8[:,::1], int32[:,::1], int32[::1], int64, int64, int64, int32[::1])")
@@ -213,11 +192,11 @@ def _apply_insert(marks, near, degree, source, target, clique):  # type: ignore[
 
 
 @kernel(
-    f"boolean({GAINS}, {SCORE}, {_GRAPH}, boolean[:,::1], boolean, int64, int8[:,::1], int8[:,:,::1], {_STATE}, int64, "
-    "int64[::1])"
+    f"boolean(int64, {SCORE}, {GRAPH}, boolean[:,::1], boolean, int64, int8[:,::1], int8[:,:,::1], {STATE}, int64, "
+    "int64[::1], float64[::1])"
 )
 def insert_edges(  # type: ignore[no-untyped-def]
-    gains_of,
+    gains_address,
     score,
     marks,
     near,
@@ -230,15 +209,18 @@ def insert_edges(  # type: ignore[no-untyped-def]
     state,
     most,
     steps,
+    rise,
 ):
     """Insert the best valid edge up to ``most`` times; return whether none is left that raises the score.
 
     Chickering (2002), theorem 15. ``known`` says whether anything is forbidden beyond self-loops; ``before`` and
     ``scratch`` are room for marks, zero at first; ``state`` is what is known of the insertions, from call to call.
-    ``steps[0]`` counts the insertions, ``steps[2]`` holds how many are not valid now.
+    ``steps[0]`` counts the insertions, ``steps[2]`` holds how many are not valid now, and ``rise[0]`` sums what they
+    are worth.
     """
+    gains_of = gains_at(gains_address)
     p = len(degree)
-    gain, clique_of, dirty, rescan, best_source, best_gain, barred, barred_gain, barrier = state
+    gain, clique_of, dirty, rescan, best_source, best_gain, barred, barred_gain, barrier, written, banned = state
     touched = np.zeros(p, np.bool_)
     wanted = np.zeros(p, np.bool_)
     gains = np.empty(p)
@@ -274,6 +256,8 @@ def insert_edges(  # type: ignore[no-untyped-def]
                     gain,
                     clique_of,
                 )
+                if y == banned[1]:
+                    gain[y, banned[0]] = -np.inf
                 dirty[y] = False
                 rescan[y] = True
         while True:
@@ -281,6 +265,7 @@ def insert_edges(  # type: ignore[no-untyped-def]
             best = 0.0
             for y in range(p):
                 if rescan[y]:
+                    written[y] = True
                     best_source[y] = np.argmax(gain[y])
                     best_gain[y] = gain[y, best_source[y]]
                     rescan[y] = False
@@ -297,9 +282,10 @@ def insert_edges(  # type: ignore[no-untyped-def]
                 before[source, target] = before[target, source] = 0
                 _apply_insert(marks, near, degree, source, target, clique)
                 touched[:] = False
-                if _settle(marks, near, degree, forbidden, known, before, scratch, touched):
+                if settle(marks, near, degree, forbidden, known, before, scratch, touched):
                     touched[source] = touched[target] = True
                     steps[0] += 1
+                    rise[0] += best
                     break
                 # What is known forbids every member of the class this would lead to: undo.
                 disconnect(marks, near, degree, source, target, scratch)
@@ -322,109 +308,5 @@ def insert_edges(  # type: ignore[no-untyped-def]
             return True
         gain[target, source] = gain[source, target] = -np.inf
         rescan[source] = rescan[target] = True
-        for a in range(p):
-            if touched[a]:
-                dirty[a] = True
-        for end in (source, target):
-            for i in range(degree[end]):
-                z = near[end, i]
-                if marks[z, end] == TAIL and marks[end, z] == TAIL:
-                    dirty[z] = True
-    return False
-
-
-@kernel("void(int8[:,::1], int32[:,::1], int32[::1], int64, int64, int64, int8[:,:,::1])")
-def _apply_delete(marks, near, degree, source, target, kept, scratch):  # type: ignore[no-untyped-def]
-    """Delete the edge and direct those of NA(target, source) that are not kept away from both ends."""
-    parents = np.empty(degree[target] + 1, np.int64)
-    neighbours = np.empty(degree[target] + 1, np.int64)
-    n_neighbours = around(marks, near, degree, target, parents, neighbours) % 4294967296
-    for k in range(n_neighbours):
-        h = neighbours[k]
-        if h == source or (kept >> k) & 1 or marks[h, source] == 0:
-            continue
-        marks[target, h] = ARROW
-        if marks[source, h] == TAIL and marks[h, source] == TAIL:
-            marks[source, h] = ARROW
-    disconnect(marks, near, degree, source, target, scratch)
-
-
-@kernel(
-    f"boolean({GAINS}, {SCORE}, {_GRAPH}, boolean[:,::1], boolean[:,::1], boolean, int8[:,::1], int8[:,:,::1], int64, "
-    "int64[::1])"
-)
-def delete_edges(  # type: ignore[no-untyped-def]
-    gains_of,
-    score,
-    marks,
-    near,
-    degree,
-    required,
-    forbidden,
-    known,
-    before,
-    scratch,
-    most,
-    steps,
-):
-    """Delete the edge whose loss raises the score most, up to ``most`` times; return whether none is left. Theorem 17.
-
-    Arguments are those of `insert_edges`.
-    """
-    p = len(degree)
-    refused = [(np.int64(-1), np.int64(-1), np.inf)]  # deletions that what is known forbids, and their gains
-    touched = np.zeros(p, np.bool_)
-    wanted = np.zeros(p, np.bool_)
-    gains = np.empty(p)
-    done = 0
-    while done < most:
-        best, source, target, kept = 0.0, -1, -1, np.int64(0)
-        for y in range(p):
-            parents = np.empty(degree[y] + 1, np.int64)
-            neighbours = np.empty(degree[y] + 1, np.int64)
-            packed = around(marks, near, degree, y, parents, neighbours)
-            n_parents, n_neighbours = packed // 4294967296, packed % 4294967296
-            others = np.empty(n_parents + 1, np.int64)
-            given = np.empty(n_parents + n_neighbours + 1, np.int64)
-            for i in range(degree[y]):
-                x = near[y, i]
-                if marks[y, x] == ARROW or required[x, y] or required[y, x]:
-                    continue
-                n_others = 0
-                for k in range(n_parents):
-                    if parents[k] != x:
-                        others[n_others] = parents[k]
-                        n_others += 1
-                bound = np.inf
-                for was_source, was_target, was_gain in refused:
-                    if was_source == x and was_target == y:
-                        bound = min(bound, was_gain)
-                wanted[x] = True
-                cliques = [np.int64(0)]
-                last = [np.int64(-1)]
-                while len(cliques) > 0:
-                    clique = cliques.pop()
-                    top = last.pop()
-                    count = gather(others, n_others, neighbours, clique, given)
-                    gains_of(score, y, given, count, wanted, gains)
-                    if best < -gains[x] < bound:
-                        best, source, target, kept = -gains[x], x, y, clique
-                    for k in range(top + 1, n_neighbours):
-                        joined = neighbours[k] != x and marks[neighbours[k], x] != 0
-                        if joined and joins_clique(marks, neighbours, clique, k):
-                            cliques.append(clique | (np.int64(1) << k))
-                            last.append(np.int64(k))
-                wanted[x] = False
-        if target < 0:
-            return True
-        copy_marks(marks, near, degree, before)
-        _apply_delete(marks, near, degree, source, target, kept, scratch)
-        if _settle(marks, near, degree, forbidden, known, before, scratch, touched):
-            done += 1
-            steps[1] += 1
-            refused = [(np.int64(-1), np.int64(-1), np.inf)]
-        else:
-            join(marks, near, degree, source, target)
-            copy_marks(before, near, degree, marks)
-            refused.append((np.int64(source), np.int64(target), best))
+        mark_changed(marks, near, degree, source, target, touched, dirty)
     return False

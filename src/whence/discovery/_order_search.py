@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from whence.discovery._common import order_within, precedence
-from whence.discovery._orders import BestOrder, search_from, start_order
+from whence.discovery._orders import BestOrder, start_order
 from whence.discovery._score_choice import ScoreName
 from whence.discovery._score_search import ScoreSearch, climb_classes, narrow, result_of
 from whence.discovery.result import DiscoveryResult
@@ -17,6 +17,10 @@ from whence.errors import ParameterError
 from whence.graph import Knowledge
 from whence.graph.orientation import cpdag_of_dag
 from whence.registry import Card
+
+# Where a search may choose how often it starts again: so often, up to so many columns.
+_RESTARTS = 5
+_FEW_COLUMNS = 20
 
 
 class OrderSearch(ScoreSearch):
@@ -31,7 +35,7 @@ class OrderSearch(ScoreSearch):
         penalty: float = 1.0,
         per_edge: float | None = None,
         ess: float = 1.0,
-        restarts: int = 0,
+        restarts: int | None = 0,
         most_parents: int | None = None,
         knowledge: Knowledge | None = None,
         random_state: int = 0,
@@ -44,7 +48,7 @@ class OrderSearch(ScoreSearch):
             most_parents=most_parents,
             knowledge=knowledge,
         )
-        if restarts < 0:
+        if restarts is not None and restarts < 0:
             raise ParameterError("E311", f"restarts is {restarts}.", "Give 0 or more.")
         self.restarts = restarts
         self.random_state = random_state
@@ -58,20 +62,30 @@ class OrderSearch(ScoreSearch):
         before = precedence(found.names, self.knowledge, found.required)
         p = len(found.names)
         limit = p if self.most_parents is None else max(self.most_parents, int(found.required.sum(axis=0).max()))
+        restarts, rules = self.restarts, {}
+        if restarts is None:
+            restarts = _RESTARTS if p <= _FEW_COLUMNS else 0
+            rules["restarts_rule"] = f"{_RESTARTS} up to {_FEW_COLUMNS} columns, where they cost little; else none"
         rng = np.random.default_rng(self.random_state)
-        wishes = [start_order(found.score), *(rng.permutation(p) for _ in range(self.restarts))]
+        wishes = [start_order(found.score), *(rng.permutation(p) for _ in range(restarts))]
+        free = not before.any()
         attempts: list[BestOrder] = []
         interrupted = False
         try:
             for wish in wishes:
-                attempts.append(search_from(improve, found, before, order_within(before, wish), limit, **own))
+                order = wish if free else order_within(before, wish)
+                attempts.append(
+                    improve(found.score, found.required, found.forbidden, limit, before, order.copy(), **own)
+                )
                 if attempts[-1].interrupted:
                     break
         except KeyboardInterrupt:
             if not attempts:
                 raise
             interrupted = True
-        best = max(attempts, key=lambda attempt: found.score.total(attempt.adjacency))
+        best = attempts[0]
+        if len(attempts) > 1:
+            best = max(attempts, key=lambda attempt: found.score.total(attempt.adjacency))
         marks = cpdag_of_dag(best.adjacency)
         interrupted = interrupted or attempts[-1].interrupted
         if not interrupted and found.score.equivalent:
@@ -89,7 +103,8 @@ class OrderSearch(ScoreSearch):
             interrupted=interrupted,
             parameters={
                 **own,
-                "restarts": self.restarts,
+                "restarts": restarts,
+                **rules,
                 "most_parents": self.most_parents,
                 "random_state": self.random_state,
             },

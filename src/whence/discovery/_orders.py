@@ -9,20 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.discovery._score_search import ScoreInput
+from whence.discovery._score_search import kernel_addresses
 from whence.kernels import Kernels
 from whence.scores import LocalScore
 
 _kernels = Kernels("whence.discovery._kernels_boss")
 _grasp = Kernels("whence.discovery._kernels_grasp")
+_score = Kernels("whence.discovery._kernels_score")
 
 Booleans = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 
-# Parents that a column may grow at first; where one reaches them without a limit being given, the limit doubles.
-_FIRST_LIMIT = 30
-# Tree nodes held at once, where each has room for 31 parents.
+# What a compiled search tells of itself: it is done, or its store ran full.
+_DONE, _FULL = 0, 2
+# Tree nodes held at once.
 _STORE = 400_000
+# Gains held at once when columns are put into their first order.
+_GAINS_AT_ONCE = 1_000_000
 # Over how many columns, times their number, a search runs before it listens to an interrupt.
 _COLUMNS_AT_ONCE = 200_000
 
@@ -51,19 +54,20 @@ class BestOrder:
 
 
 class _Trees:
-    """Grow-shrink trees, one a column, in common arrays; forgotten and grown again whenever these are full."""
+    """Grow-shrink trees, one a column, in common arrays that grow with them; forgotten where these may not."""
 
     def __init__(self, score: LocalScore, required: Booleans, forbidden: Booleans, most_parents: int) -> None:
-        by_target = (np.ascontiguousarray(required.T), np.ascontiguousarray(forbidden.T))
-        self.score, self.forms = (*score.kernels, score.packed), (*by_target, most_parents)
-        self.columns, self.width = len(required), most_parents + 1
-        self.made = 0
-        self._make(min(_STORE, 4000 * self.columns) * 31 // max(self.width, 31))
+        by_target = (np.ascontiguousarray(required.T), np.ascontiguousarray(~forbidden.T))
+        self.score, self.forms = (*kernel_addresses(score), score.packed), (*by_target, most_parents)
+        self.columns, self.made = len(required), 0
+        self.most = min(_STORE, 4000 * self.columns)
+        self._full_at = -2
+        self._empty(min(self.most, 32 * self.columns))
 
     @property
     def arguments(self) -> tuple[Any, ...]:
         """What the kernels take first."""
-        return (*self.score, (*self.arrays, self.used, self.roots, *self.listed), self.forms)
+        return (*self.score, (*self.stored, self.used, self.roots, *self.listed, *self.room), self.forms)
 
     @property
     def nodes_made(self) -> int:
@@ -71,45 +75,65 @@ class _Trees:
 
     @property
     def cut(self) -> bool:
-        return bool(self.used[2])
+        return bool(self.used[4])
 
-    def place(self, state: tuple[Integers, Integers, Integers]) -> None:
-        """Find the places and nodes of the columns in their order, making room as often as that takes."""
-        full = False
-        while not _kernels.place_columns(*self.arguments, *state):
-            self.forget(larger=full)
-            full = True
+    def make_room(self, progress: Integers) -> None:
+        """Make room after a search had none: more of it, or else that of all that is known, to be placed anew.
+
+        The limit doubles where one step fills it all.
+        """
+        if len(self.stored[0]) < self.most:
+            self._resize(min(self.most, 4 * len(self.stored[0])))
+            return
+        stopped_at = int(progress[1]) if progress[0] else -1
+        if stopped_at == self._full_at:
+            self.most *= 2
+        self._full_at = stopped_at
+        self.forget(progress)
+
+    def forget(self, progress: Integers) -> None:
+        """Forget everything but whether a column ran into its limit of parents."""
+        self.made += int(self.used[0])
+        cut = self.used[4]
+        self._empty(self.most)
+        self.used[4] = cut
+        progress[0] = 0
 
     def graph(self, node_of: Integers) -> Booleans:
         """Return the DAG in which each column has the parents that its node keeps."""
         adjacency = np.zeros((self.columns, self.columns), dtype=bool)
-        _kernels.write_graph(self.arrays[0], self.arrays[3], node_of, adjacency)
+        _kernels.write_graph(*self.stored[:2], node_of, adjacency)
         return adjacency
 
-    def forget(self, *, larger: bool) -> None:
-        """Make room, by forgetting everything; and twice the room where one step fills it all."""
-        self.made += int(self.used[0])
-        cut = self.used[2]
-        if larger:
-            self._make(2 * len(self.arrays[0]))
-        self.roots[:] = -1
-        self.used[:] = 0, 0, cut
-        for which in self.listed:
-            which[:] = False
+    def _empty(self, store: int) -> None:
+        p = self.columns
+        self.stored = self._stored(store)
+        self.used, self.roots = np.zeros(5, np.int64), np.full(p, -1)
+        lists = np.zeros((2, p, p), dtype=bool)
+        self.listed = (lists[0], lists[1], np.full(p, -1, np.int32), self._links())
+        self.room = (np.empty(p + 1, np.int64), np.empty(p + 1))
 
-    def _make(self, store: int) -> None:
+    def _resize(self, store: int) -> None:
+        """Move to larger arrays."""
+        links, smaller = self.listed[3], self.stored
+        self.stored = self._stored(store)
+        self.listed = (*self.listed[:3], self._links())
+        for old, new in ((links, self.listed[3]), *zip(smaller, self.stored)):
+            new[: len(old)] = old
+
+    def _stored(self, store: int) -> tuple[Any, ...]:
         room = max(16 * store, 4 * self.columns)
-        self.arrays = (
-            np.empty((store, 4), np.int64),
-            np.empty(room, np.int64),
-            np.empty((store, self.width), np.int32),
-            np.empty((store, self.width), np.int32),
+        return (
+            np.empty((store, 5), np.int64),
+            np.empty(room, np.int32),
             np.empty(store),
             np.empty(room, np.int32),
+            np.empty(room, np.int32),
         )
-        self.used = np.zeros(3, np.int64)
-        self.roots = np.full(self.columns, -1)
-        self.listed = np.zeros((2, self.columns, self.columns), dtype=bool)
+
+    def _links(self) -> NDArray[np.int32]:
+        """Return room for a link from each candidate to each tree that lists it."""
+        return np.empty((min(len(self.stored[3]), self.columns**2), 2), np.int32)
 
 
 def improve_order(
@@ -127,33 +151,7 @@ def improve_order(
         Columns, first causes first.
     """
     trees = _Trees(score, required, forbidden, most_parents)
-    p = len(order)
-    at_once = max(1, _COLUMNS_AT_ONCE // p)
-    state = (order, np.empty(p, np.int64), np.empty(p, np.int64))
-    turns, moved = order.copy(), np.zeros(1, np.int64)
-    sweeps = moves = 0
-    bound = bool(before.any())
-    interrupted = False
-    trees.place(state)
-    try:
-        while True:
-            moved[0] = 0
-            done, full = 0, -1
-            while done < p:
-                stop = min(done + at_once, p)
-                done = _kernels.move_columns(*trees.arguments, before, bound, *state, turns, done, stop, moved)
-                if done < stop:
-                    trees.forget(larger=done == full)
-                    trees.place(state)
-                    full = done
-            sweeps, moves = sweeps + 1, moves + int(moved[0])
-            if not moved[0]:
-                break
-    except KeyboardInterrupt:
-        interrupted = True
-        trees.forget(larger=False)
-        trees.place(state)
-    return BestOrder(trees.graph(state[2]), moves, trees.nodes_made, sweeps, trees.cut, interrupted)
+    return _improve(_kernels.move_columns, trees, before, order)
 
 
 def improve_by_tucks(
@@ -171,41 +169,42 @@ def improve_by_tucks(
     covered. Other parameters are those of `improve_order`.
     """
     trees = _Trees(score, required, forbidden, most_parents)
+    return _improve(_grasp.climb_often, trees, before, order, depth)
+
+
+def _improve(search: Callable[..., int], trees: _Trees, before: Booleans, order: Integers, *settings: int) -> BestOrder:
+    """Call a compiled search until it is done, making room and listening to an interrupt in between."""
     p = len(order)
     at_once = max(1, _COLUMNS_AT_ONCE // p)
     state = (order, np.empty(p, np.int64), np.empty(p, np.int64))
-    turns, steps = order.copy(), np.zeros(2, np.int64)
-    start, full, interrupted = 0, False, False
-    trees.place(state)
-    try:
-        while start >= 0:
-            reached = _grasp.climb_often(*trees.arguments, before, *state, turns, start, depth, at_once, steps)
-            if reached == -2:
-                trees.forget(larger=full)
-                trees.place(state)
-                full = True
-            else:
-                start, full = reached, False
-    except KeyboardInterrupt:
-        interrupted = True
-        trees.forget(larger=False)
-        trees.place(state)
-    return BestOrder(trees.graph(state[2]), int(steps[1]), trees.nodes_made, int(steps[0]), trees.cut, interrupted)
-
-
-def search_from(
-    improve: Callable[..., BestOrder], found: ScoreInput, before: Booleans, order: Integers, limit: int, **own: Any
-) -> BestOrder:
-    """Search from one order, with room for few parents first: most columns need no more."""
-    width = min(max(_FIRST_LIMIT, int(found.required.sum(axis=0).max())), limit)
+    fixed = (order.copy(), *settings)
+    bound = bool(before.any())
+    # Whether all are placed, the next turn, and counts; the last two are changes made, and sweeps ended or tucks tried.
+    progress = np.zeros(5, np.int64)
+    left = at_once
+    interrupted = False
     while True:
-        best = improve(found.score, found.required, found.forbidden, width, before, order.copy(), **own)
-        if not best.cut or width >= limit or best.interrupted:
-            return best
-        width = min(2 * width, limit)
+        try:
+            told = search(*trees.arguments, before, bound, *state, *fixed, progress, left)
+            if told == _FULL:
+                trees.make_room(progress)
+            elif told == _DONE or not left:
+                break
+        except KeyboardInterrupt:
+            interrupted = True
+            trees.forget(progress)
+            left = 0  # place the columns in the best order found, and end
+    moves, rounds = progress[3:].tolist()
+    return BestOrder(trees.graph(state[2]), moves, trees.nodes_made, rounds, trees.cut, interrupted)
 
 
 def start_order(score: LocalScore) -> Integers:
     """Return the columns, those that others say least about first, so that names do not decide the search."""
-    tied = [np.sort(np.maximum(score.gains(node, []), 0.0)).sum() for node in range(score.n_columns)]
+    p = score.n_columns
+    tied = np.empty(p)
+    gains = np.empty((max(1, min(p, _GAINS_AT_ONCE // p)), p))
+    for first in range(0, p, len(gains)):
+        block = gains[: p - first]
+        _score.single_gains(kernel_addresses(score)[0], score.packed, first, block)
+        tied[first : first + len(block)] = np.sort(np.maximum(block, 0.0), axis=1).sum(axis=1)
     return np.argsort(tied, kind="stable")

@@ -21,6 +21,8 @@ from whence.registry import Card
 from whence.scores import LocalScore
 
 _kernels = Kernels("whence.discovery._kernels_ges")
+_deletions = Kernels("whence.discovery._kernels_deletions")
+_score = Kernels("whence.discovery._kernels_score")
 
 Booleans = NDArray[np.bool_]
 
@@ -154,6 +156,12 @@ def check_settings(score: str, most_parents: int | None) -> None:
         raise ParameterError("E311", f"most_parents is {most_parents}.", "Give 1 or more, or None for no limit.")
 
 
+def kernel_addresses(score: LocalScore) -> tuple[int, int]:
+    """Return where the compiled gains and losses of a score begin, as compiled searches take them."""
+    gains, losses = score.kernels
+    return _score.address_of(gains), _score.address_of(losses)
+
+
 def climb_classes(found: ScoreInput, marks: Marks, *, known: bool, most_parents: int) -> Climb:
     """Raise the score of a class in place, by insertions and then by deletions.
 
@@ -161,28 +169,36 @@ def climb_classes(found: ScoreInput, marks: Marks, *, known: bool, most_parents:
     is required and forbidden.
     """
     p = len(marks)
-    near, degree = np.empty((p, p), dtype=np.int32), np.zeros(p, dtype=np.int32)
-    start, degree[:] = neighbour_lists(marks)
-    near[:, : start.shape[1]] = start
-    graph, score = (marks, near, degree), (found.score.kernels[0], found.score.packed)
+    graph, score = with_lists(marks), (kernel_addresses(found.score)[0], found.score.packed)
     room = (np.zeros((p, p), dtype=np.int8), np.zeros((3, p, p), dtype=np.int8))
-    steps = np.zeros(3, dtype=np.int64)
+    steps, rise = np.zeros(3, dtype=np.int64), np.zeros(1)
     at_once = max(1, _STEPS_AT_ONCE // p)
-    state = _insertions(p)
+    state, look = insertions(p), np.ones(p, dtype=bool)
+    limits = (found.required, found.forbidden, known)
     interrupted = False
     try:
         while not _kernels.insert_edges(
-            *score, *graph, found.forbidden, known, most_parents, *room, state, at_once, steps
+            *score, *graph, found.forbidden, known, most_parents, *room, state, at_once, steps, rise
         ):
             pass
-        while not _kernels.delete_edges(*score, *graph, found.required, found.forbidden, known, *room, at_once, steps):
+        while not _deletions.delete_edges(
+            *score, *graph, *limits, *room, look, np.ones(p, dtype=bool), 0.0, at_once, steps, rise
+        ):
             pass
     except KeyboardInterrupt:  # heard between calls: the marks are a class
         interrupted = True
     return Climb(int(steps[0]), int(steps[1]), interrupted)
 
 
-def _insertions(p: int) -> tuple[Any, ...]:
+def with_lists(marks: Marks) -> tuple[Marks, NDArray[np.int32], NDArray[np.int32]]:
+    """Return marks, and beside them room for p neighbours of each node and their number, for compiled steps."""
+    near, degree = np.empty(marks.shape, dtype=np.int32), np.zeros(len(marks), dtype=np.int32)
+    start, degree[:] = neighbour_lists(marks)
+    near[:, : start.shape[1]] = start
+    return marks, near, degree
+
+
+def insertions(p: int) -> tuple[Any, ...]:
     """Return the state of a search for insertions before the first."""
     barred = 32 * p + 64
     return (
@@ -195,6 +211,8 @@ def _insertions(p: int) -> tuple[Any, ...]:
         np.empty((barred, 4), dtype=np.int64),
         np.empty(barred),
         np.empty((barred, _LONGEST), dtype=np.int32),
+        np.zeros(p, dtype=bool),
+        np.full(2, -1),
     )
 
 
@@ -222,33 +240,31 @@ def result_of(
     interrupted: bool = False,
 ) -> DiscoveryResult:
     """Return the result of a search by score: the graph in the table's order, each edge with what it is worth."""
-    back = [found.names.index(name) for name in found.given]
-    graph = Graph(found.given, marks[np.ix_(back, back)], kind)  # type: ignore[arg-type]
-    adjacency = extension(marks)
+    order = [found.names.index(name) for name in found.given]
+    graph = Graph(found.given, marks[np.ix_(order, order)], kind)  # type: ignore[arg-type]
+    adjacency, worth = extension(marks), np.empty(marks.shape)
+    score = _score.worth_of_edges(kernel_addresses(found.score)[1], found.score.packed, adjacency, worth)
     return DiscoveryResult(
         graph=graph,
         method=card.name,
         parameters={**found.parameters, **parameters},
-        evidence=_evidence(graph, found, adjacency),
+        evidence=_evidence(graph, found.names, adjacency, worth),
         rows_used=found.rows_used,
         seconds=time.perf_counter() - started,
         warnings=(*found.warnings, *warnings, *([INTERRUPTED] if interrupted else [])),
-        details={"score": found.score.total(adjacency), **details},
+        details={"score": score, **details},
         library=found.library,
         interrupted=interrupted,
     )
 
 
-def _evidence(graph: Graph, found: ScoreInput, adjacency: Booleans) -> tuple[EdgeEvidence, ...]:
-    """Return for each edge by how much the score of a member of the class falls without it."""
-    index = {name: k for k, name in enumerate(found.names)}
-    worth: dict[tuple[int, int], float] = {}
-    for target in range(len(found.names)):
-        parents = np.flatnonzero(adjacency[:, target]).tolist()
-        for parent, loss in zip(parents, found.score.losses(target, parents)):
-            worth[min(parent, target), max(parent, target)] = float(loss)
-    listed = []
-    for edge in graph.edges():
-        i, j = sorted((index[edge.source], index[edge.target]))
-        listed.append(EdgeEvidence(edge.source, edge.target, score_difference=worth[i, j]))
-    return tuple(listed)
+def _evidence(
+    graph: Graph, names: tuple[str, ...], adjacency: Booleans, worth: NDArray[np.float64]
+) -> tuple[EdgeEvidence, ...]:
+    """Return for each edge by how much the score of a member of the class falls without it, ``worth`` by position."""
+    index = {name: k for k, name in enumerate(names)}
+    edges = graph.edges()
+    i = np.array([index[edge.source] for edge in edges], dtype=np.int64)
+    j = np.array([index[edge.target] for edge in edges], dtype=np.int64)
+    found = np.where(adjacency[i, j], worth[i, j], worth[j, i]).tolist()
+    return tuple(EdgeEvidence(edge.source, edge.target, score_difference=loss) for edge, loss in zip(edges, found))

@@ -46,7 +46,8 @@ class BOSS(OrderSearch):
     penalty : float
         Multiplies the BIC's price of a parameter.
     per_edge : float, optional
-        Price of an edge on top, in log-likelihood; by default log p.
+        Price of an edge on top, in log-likelihood; by default log p, or for numbers
+        2 log p - log(n) / 2 where that is more.
     ess : float
         Equivalent sample size of BDeu.
     restarts : int

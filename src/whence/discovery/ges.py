@@ -24,7 +24,7 @@ CARD = Card(
 )
 
 
-_DIRECTED = (
+DIRECTED = (
     "The score differs between graphs of a class, and this search compares classes: edges that one direction alone "
     "explains may be missing. The search 'boss' scores graphs."
 )
@@ -47,8 +47,8 @@ class GES(ScoreSearch):
     penalty : float
         Multiplies the BIC's price of a parameter.
     per_edge : float, optional
-        Price of an edge on top, in log-likelihood; by default log p, which keeps the number of false edges from growing
-        with the columns. ``per_edge=0`` is the plain score.
+        Price of an edge on top, in log-likelihood; by default log p, for numbers 2 log p - log(n) / 2 where that is
+        more, which keeps the number of false edges from growing with the columns. ``per_edge=0`` is the plain score.
     ess : float
         Equivalent sample size of BDeu.
     most_parents : int, optional
@@ -91,5 +91,5 @@ class GES(ScoreSearch):
             interrupted=climb.interrupted,
             parameters={"most_parents": self.most_parents},
             details={"insertions": climb.insertions, "deletions": climb.deletions},
-            warnings=() if found.score.equivalent else (_DIRECTED,),
+            warnings=() if found.score.equivalent else (DIRECTED,),
         )

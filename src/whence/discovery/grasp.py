@@ -47,13 +47,16 @@ class GRaSP(OrderSearch):
     penalty : float
         Multiplies the BIC's price of a parameter.
     per_edge : float, optional
-        Price of an edge on top, in log-likelihood; by default log p.
+        Price of an edge on top, in log-likelihood; by default log p, or for numbers
+        2 log p - log(n) / 2 where that is more.
     ess : float
         Equivalent sample size of BDeu.
     depth : int
         Tucks in a sequence.
-    restarts : int
-        Searches from further random orders; the best result is kept.
+    restarts : int, optional
+        Searches from further random orders; the best result is kept. By default 5 up to 20 columns and none from there
+        on: where causes determine an effect without noise, as in the network asia, one order in twenty to one in three
+        ends in a class that no sequence of tucks improves.
     most_parents : int, optional
         Parents that one column may have; by default there is no limit.
     knowledge : Knowledge, optional
@@ -79,7 +82,7 @@ class GRaSP(OrderSearch):
         per_edge: float | None = None,
         ess: float = 1.0,
         depth: int = 3,
-        restarts: int = 0,
+        restarts: int | None = None,
         most_parents: int | None = None,
         knowledge: Knowledge | None = None,
         random_state: int = 0,

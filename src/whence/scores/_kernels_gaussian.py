@@ -12,7 +12,7 @@ from whence.scores._kernels import GAINS_OF, LOSSES_OF
 # A conditional variance below this share of the column's own is taken for zero: the column is determined by the others.
 _DETERMINED = 1e-10
 # Up to this share ten terms of the series of log(1 - share) are exact to the last digits.
-_SMALL = 0.02
+_SMALL = 0.25
 # With less than one wanted column in so many, each is looked at by itself.
 _FEW = 8
 
@@ -86,40 +86,43 @@ def gaussian_gains(score, target, given, count, wanted, gains):  # type: ignore[
     if few * _FEW < p:
         single_gains(score, target, given, count, wanted, gains)
         return
-    factor = np.empty((count, count))
-    if not factorise(correlation, given, count, factor):
-        return
-    reduced = np.empty((count, p))
+    rows = np.empty((count + 2, p))  # of the Cholesky factor, along all columns; then two more
     for i in range(count):
         for x in range(p):
-            reduced[i, x] = correlation[given[i], x]
+            rows[i, x] = correlation[given[i], x]
         for j in range(i):
-            scale = factor[i, j]
+            scale = rows[j, given[i]]
             for x in range(p):
-                reduced[i, x] -= scale * reduced[j, x]
-        scale = 1.0 / factor[i, i]
+                rows[i, x] -= scale * rows[j, x]
+        if rows[i, given[i]] <= _DETERMINED:
+            return
+        scale = 1.0 / math.sqrt(rows[i, given[i]])
         for x in range(p):
-            reduced[i, x] *= scale
-    between, variance = np.empty(p), np.empty(p)
+            rows[i, x] *= scale
+    between, variance = rows[count], rows[count + 1]
     for x in range(p):
         between[x], variance[x] = correlation[target, x], 1.0
     for i in range(count):
-        scale = reduced[i, target]
+        scale = rows[i, target]
         for x in range(p):
-            between[x] -= scale * reduced[i, x]
-            variance[x] -= reduced[i, x] * reduced[i, x]
+            between[x] -= scale * rows[i, x]
+            variance[x] -= rows[i, x] * rows[i, x]
     own = variance[target]
     if own <= _DETERMINED:
         return
-    for x in range(p):  # a series for small shares, which most are: its terms are computed many columns at a time
-        share = between[x] * between[x] / (own * variance[x])
-        between[x] = share
-        series = share * (1 / 6 + share * (1 / 7 + share * (1 / 8 + share * (1 / 9 + share / 10))))
-        series = share * (1.0 + share * (1 / 2 + share * (1 / 3 + share * (1 / 4 + share * (1 / 5 + series)))))
-        gains[x] = 0.5 * n * series - unit if variance[x] > _DETERMINED else -np.inf
+    for x in range(p):  # with r = share / (2 - share), -log(1 - share) / 2 = r + r^3 / 3 + ...: many columns at a time
+        square = between[x] * between[x]
+        r = square / (2.0 * own * variance[x] - square)
+        q = r * r
+        series = q * (1 / 13 + q * (1 / 15 + q * (1 / 17 + q / 19)))
+        series = q * (1 / 3 + q * (1 / 5 + q * (1 / 7 + q * (1 / 9 + q * (1 / 11 + series)))))
+        gains[x] = n * r * (1.0 + series) - unit
     for x in range(p):
-        if between[x] > _SMALL and variance[x] > _DETERMINED:
-            gains[x] = -0.5 * n * math.log1p(-min(between[x], 1.0 - 1e-15)) - unit
+        share = between[x] * between[x]
+        if variance[x] <= _DETERMINED:
+            gains[x] = -np.inf
+        elif share > _SMALL * own * variance[x]:
+            gains[x] = -0.5 * n * math.log1p(-min(share / (own * variance[x]), 1.0 - 1e-15)) - unit
     gains[target] = -np.inf
     for i in range(count):
         gains[given[i]] = -np.inf
@@ -144,6 +147,8 @@ def gaussian_losses(score, target, given, count, losses):  # type: ignore[no-unt
     parent j and the target given the others is ``M[-1, j]^2 / sum_i M[i, j]^2``.
     """
     correlation, n, unit = score[1], score[6], score[7] + score[8]
+    if count == 0:
+        return 0.0
     members = np.empty(count + 1, np.int64)
     for k in range(count):
         members[k] = given[k]
