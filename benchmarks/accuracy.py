@@ -65,7 +65,7 @@ PEERS = {
     "causal-learn fci": "fci",
     "lingam direct": "direct-lingam",
 }
-LINEAR = ("pc", "iamb", "ges", "boss", "grasp")
+LINEAR = ("pc", "iamb", "ges", "xges", "boss", "grasp")
 WEIGHTED = ("direct-lingam", "ica-lingam", "notears", "dagma", "golem")
 HIDDEN = ("fci", "rfci", "gfci")
 

@@ -109,6 +109,12 @@ def ges_default(values: Values) -> Marks:
     return GES().fit(values).graph.marks
 
 
+def ges_extreme(values: Values) -> Marks:
+    from whence.discovery import XGES
+
+    return XGES(per_edge=0).fit(values).graph.marks
+
+
 def boss_default(values: Values) -> Marks:
     from whence.discovery import BOSS
 
@@ -265,6 +271,7 @@ CONTENDERS: dict[tuple[str, str], Contender] = {
     ("pc-discrete", "causal-learn"): pc_discrete_causal_learn,
     ("ges", "whence"): ges_whence,
     ("ges", DEFAULT): ges_default,
+    ("ges", "whence, XGES"): ges_extreme,
     ("ges", "causal-learn"): ges_causal_learn,
     ("ges", "antecedent"): ges_antecedent,
     ("boss", "whence"): boss_whence,
