@@ -5,15 +5,19 @@ python -m tests.cli.bad_input
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+import whence.cli
 
 
 @dataclass(frozen=True)
@@ -131,10 +135,29 @@ CASES = (
 
 
 def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run ``whence analyze`` as a user would, in ``folder``."""
-    command = [sys.executable, "-m", "whence", "analyze", *arguments]
-    environment = {**os.environ, "COLUMNS": "400"}
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
+    """Run ``whence analyze`` in ``folder``."""
+    return called(["analyze", *arguments], folder)
+
+
+def called(words: Iterable[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user would, but in this process, which spares a new one its imports."""
+    out, err = io.StringIO(), io.StringIO()
+    before = Path.cwd(), sys.argv, os.environ.get("COLUMNS")
+    os.chdir(folder)
+    sys.argv, os.environ["COLUMNS"] = ["whence", *words], "400"
+    code: object = 0
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            whence.cli.main()
+    except SystemExit as ended:
+        code = ended.code
+    finally:
+        os.chdir(before[0])
+        sys.argv = before[1]
+        os.environ.pop("COLUMNS")
+        if before[2] is not None:
+            os.environ["COLUMNS"] = before[2]
+    return subprocess.CompletedProcess(list(words), int(str(code or 0)), out.getvalue(), err.getvalue())
 
 
 def main() -> None:

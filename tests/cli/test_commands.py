@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tests.cli.bad_input import good_table, run, write_csv
+from tests.cli.bad_input import called, good_table, run, write_csv
 from whence.cli import show
 from whence.cli.files import free_report_name, read_graph, write_graph
 from whence.data import simulate
@@ -23,8 +23,15 @@ from whence.results import CheckResult
 
 
 def whence(*arguments, cwd):
-    command = [sys.executable, "-m", "whence", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    return called(arguments, cwd)
+
+
+def test_the_module_is_the_command(tmp_path):
+    command = [sys.executable, "-m", "whence", "analyze", "absent.csv"]
+    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert finished.returncode == 2
+    assert finished.stderr.startswith("whence: ")
+    assert len(finished.stderr.strip().splitlines()) == 1
 
 
 @pytest.fixture(scope="module")

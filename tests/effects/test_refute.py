@@ -176,6 +176,6 @@ def test_noise_to_adjust_for_moves_no_boosted_estimate():
     effect = estimate(data, None, "dose", "y", adjustment=["a", "b", "c"])
     assert effect.fitted.parameters["learners"]["treatment"]["learner"] == "boosting"
     assert abs(effect.estimate - 1) < 3 * effect.standard_error
-    for seed in range(4):
+    for seed in range(2):
         check = refute(effect, data, checks=["random-common-cause"], random_state=seed).refutations[0]
         assert check.passed, check.sentence
