@@ -12,9 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from whence.cli import EXIT_INTERRUPTED, EXIT_NOT_IDENTIFIED, refuse
+from whence.cli.motion import app as motion_app
 from whence.errors import DataError, NotIdentified, ParameterError, quote_names
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
+app.add_typer(motion_app, name="motion")
 
 File = Annotated[str | None, typer.Argument(help="CSV, Parquet, JSON lines, Arrow or a database table.")]
 Example = Annotated[str | None, typer.Option(help="A bundled data set instead of a file, e.g. nsw_mixtape.")]
