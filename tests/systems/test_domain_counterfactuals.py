@@ -185,12 +185,12 @@ def test_the_closed_form_is_the_likelihood_at_the_regressions(shape):
 
 @pytest.fixture(scope="module")
 def world():
-    return simulate_domains(3000, random_state=0)
+    return simulate_domains(1500, random_state=0)
 
 
 @pytest.fixture(scope="module")
 def fitted(world):
-    return DomainCounterfactuals(k=2, starts=3).fit(world.rows, world.domain)
+    return DomainCounterfactuals(k=2, starts=2).fit(world.rows, world.domain)
 
 
 def test_a_known_world_is_recovered(world, fitted):
@@ -206,24 +206,24 @@ def test_a_known_world_is_recovered(world, fitted):
 
 
 def test_the_smallest_number_of_mechanisms_that_fits_is_chosen(world):
-    found = select_k(world.rows, world.domain, ks=(1, 2, 3), starts=3)
-    assert found.ks == (1, 2, 3, 6)
+    found = select_k(world.rows, world.domain, ks=(1, 2), starts=2)
+    assert found.ks == (1, 2, 6)
     assert found.k == 2
     assert found.nll[0] > found.nll[-1] + 0.3
     assert found.apart[found.ks.index(2)] == 0.0
-    assert found.table().column("chosen").to_pylist() == [False, True, False, False]
+    assert found.table().column("chosen").to_pylist() == [False, True, False]
     assert found.model.k == 2
 
 
 def test_the_same_seed_gives_the_same_model(world, fitted):
-    again = DomainCounterfactuals(k=2, starts=3).fit(world.rows, world.domain)
+    again = DomainCounterfactuals(k=2, starts=2).fit(world.rows, world.domain)
     np.testing.assert_array_equal(again.model_.mixing, fitted.model_.mixing)
 
 
 def test_domains_of_different_sizes_and_names_are_taken(world):
-    kept = np.r_[0:3000, 3000:4000, 6000:6500]
+    kept = np.r_[0:1500, 1500:2100, 3000:3300]
     names = np.array(["north", "south", "west"])[world.domain[kept]]
-    model = DomainCounterfactuals(k=2, starts=2).fit(world.rows[kept], names)
+    model = DomainCounterfactuals(k=2, starts=1).fit(world.rows[kept], names)
     assert model.domains_ == ["north", "south", "west"]
     moved = model.counterfactual(world.rows[:5], "north", "west")
     each = model.counterfactual(world.rows[:5], ["north"] * 5, ["west", "south", "west", "north", "west"])
@@ -286,11 +286,11 @@ def test_a_saved_model_is_the_same_model(world, fitted, tmp_path):
 @pytest.mark.parametrize("g", ["linear_leaky", "flow"])
 def test_networks_are_trained_by_small_steps(g, tmp_path):
     drawn = simulate_domains(600, n_latents=3, intervened=(2,), random_state=2)
-    settings = {"solver": "adam", "steps": 150, "learning_rate": 1e-2, "hidden": 16, "depth": 2, "progress": False}
+    settings = {"solver": "adam", "steps": 80, "learning_rate": 1e-2, "hidden": 16, "depth": 2, "progress": False}
     model = DomainCounterfactuals(k=1, g=g, **settings).fit(drawn.rows, drawn.domain)
     untrained = DomainCounterfactuals(k=1, g=g, **{**settings, "steps": 1}).fit(drawn.rows, drawn.domain)
     assert model.validation_nll_ < untrained.validation_nll_ - 0.1
-    assert model.log_.steps == 150
+    assert model.log_.steps == 80
     found = counterfactual_report(model, drawn.rows, drawn.domain, truth=drawn.counterfactual)
     assert found.composition < 1e-20
     assert found.reversibility < 1e-16
@@ -378,7 +378,7 @@ def test_digits_are_turned_and_coloured_by_the_rule():
 )
 def test_rows_that_cannot_be_used_are_named(world, change, code, word):
     with pytest.raises(DataError, match=code) as raised:
-        DomainCounterfactuals(k=1).fit(*change(world.rows[::30], world.domain[::30]))
+        DomainCounterfactuals(k=1).fit(*change(world.rows[::15], world.domain[::15]))
     assert word in str(raised.value)
 
 
@@ -417,7 +417,7 @@ def test_what_a_fitted_model_does_not_know_is_named(world, fitted):
 )
 def test_impossible_settings_are_named(world, settings):
     with pytest.raises(ParameterError, match="E660"):
-        DomainCounterfactuals(**settings).fit(world.rows[:100], world.domain[::90])
+        DomainCounterfactuals(**settings).fit(world.rows[:100], world.domain[::45])
 
 
 def test_images_need_an_autoencoder_and_judges_need_labels(fitted, world):

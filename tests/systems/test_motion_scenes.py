@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -293,3 +295,26 @@ def test_neighbours_are_those_of_a_full_search(crowd: Scenes) -> None:
         others = [b for b in range(crowd.starts[scene], crowd.starts[scene + 1]) if b != agent]
         others.sort(key=lambda b: float(np.linalg.norm(places[b] - places[agent])))
         assert near[agent][seen[agent]].tolist() == others[:3]
+
+
+# ---- without PyTorch ------------------------------------------------------------------------------------------------
+
+
+def test_without_pytorch_scenes_work_and_forecasters_say_what_is_missing() -> None:
+    code = """
+import importlib.util, sys
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "torch" else found(name, *rest)
+from whence.errors import MissingExtra
+from whence.systems.motion import CausalMotionForecaster, constant_velocity, simulate_orca
+scenes = simulate_orca(2, 0.3, random_state=0)
+assert constant_velocity(scenes).shape == (4, 12, 2)
+try:
+    CausalMotionForecaster().fit(scenes)
+except MissingExtra as error:
+    assert "whence[nn]" in str(error), error
+else:
+    raise SystemExit("no error")
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -276,6 +276,23 @@ def reproduce(
     raise typer.Exit(run_reproduction(name, data, full))
 
 
+@app.command("counterfactual-image")
+def counterfactual_image(
+    model: Annotated[str, typer.Argument(help="The folder that CausalDiffAE.save wrote.")],
+    images: Annotated[str, typer.Argument(help="Images in a NumPy file (.npy), shaped as in training.")],
+    do: Annotated[list[str], typer.Option(help="What is set, in the label's unit: angle=30; may be repeated.")],
+    report: Annotated[str, typer.Option(help="Where to write the page.")] = "counterfactuals.html",
+    strength: Annotated[float, typer.Option(help="More than 1 exaggerates the factors.")] = 1.0,
+    steps: Annotated[int, typer.Option(help="Steps of the diffusion, each way.")] = 50,
+) -> None:
+    """Draw what images would have been, as a page with the labels read off them."""
+    from whence.cli.files import check_folder
+    from whence.cli.images import write_counterfactuals
+
+    check_folder(report)
+    typer.echo(f"Report: {write_counterfactuals(model, images, do, report, strength, steps)}")
+
+
 @app.command()
 def explain(code: Annotated[str, typer.Argument(help="An error code such as E101.")]) -> None:
     """Print the page of an error code."""

@@ -5,6 +5,7 @@ Axes: n rows, m latent variables, C channels, H by W pixels. Arrays go in and co
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -159,9 +160,9 @@ class ImageNetwork(DomainNetwork):
 
 
 def make_mixing(g: str | InvertibleBlock, width: int, settings: Mapping[str, Any]) -> InvertibleBlock:
-    """Return the mixing of a name, or the module that was given."""
+    """Return the mixing of a name, or a copy of the module that was given, so that fitting twice starts twice."""
     if isinstance(g, InvertibleBlock):
-        return g
+        return copy.deepcopy(g)
     if g == "flow":
         return real_nvp(width, settings["depth"], settings["hidden"])
     return InvertibleSequence([LeakyRectifier(settings["slope"]), InvertibleLinear(width)])

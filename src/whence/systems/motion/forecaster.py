@@ -197,6 +197,7 @@ class CausalMotionForecaster:
             style or an invariance is to be learned from their differences, E626 where style is to be read from
             scenes none of which has two agents.
         """
+        import whence.nn  # noqa: F401  (says how to get PyTorch where it is missing)
         from whence.systems.motion import _networks_training as training
 
         given = scenes if env is None else scenes.with_domains([str(one) for one in env])
