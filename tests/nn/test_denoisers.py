@@ -17,11 +17,12 @@ def nets():
         return [
             (MLPDenoiser(6, code=3, width=16, blocks=2), (6,)),
             (UNet2d(2, code=3, widths=(8, 16), blocks=1), (2, 8, 8)),
+            (UNet2d(1, code=3, widths=(8, 8), patch=2), (1, 8, 12)),
             (UNet2d(1, code=3, widths=(8, 8, 8), blocks=2, attention=(1, 2), heads=2), (1, 8, 12)),
         ]
 
 
-@pytest.mark.parametrize("case", range(3))
+@pytest.mark.parametrize("case", range(4))
 def test_every_row_is_computed_by_itself(case):
     net, shape = nets()[case]
     net = net.double()
@@ -32,7 +33,7 @@ def test_every_row_is_computed_by_itself(case):
     torch.testing.assert_close(net(x[2:3], level[2:3], code[2:3]), whole[2:3])
 
 
-@pytest.mark.parametrize("case", range(3))
+@pytest.mark.parametrize("case", range(4))
 def test_a_kept_back_code_is_no_code_and_not_a_code_of_zeros(case):
     net, shape = nets()[case]
     with torch.no_grad():
@@ -54,7 +55,7 @@ def test_levels_are_told_apart():
     assert float(distance.min()) > 0.05
 
 
-@pytest.mark.parametrize("case", range(3))
+@pytest.mark.parametrize("case", range(4))
 def test_gradients_are_right(case):
     net, shape = nets()[case]
     net = net.double()

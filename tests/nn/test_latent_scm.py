@@ -79,6 +79,19 @@ def test_mechanisms_are_inverted_exactly(mechanism, parents):
         assert float((scm.abduct(scm(u.double())) - u).abs().max()) < 1e-6
 
 
+@pytest.mark.parametrize("mechanism", ["additive", "flow"])
+def test_surprise_is_the_density_of_the_variables(mechanism):
+    with reproducible(4):
+        scm = LatentSCM(CHAIN, 1, mechanism).double()
+    z = torch.randn(5, 3, 1, dtype=torch.float64)
+    for row in range(5):
+        # change of variables: log p(z) = log N(u) + log |du / dz|, the Jacobian by automatic differentiation
+        jacobian = torch.autograd.functional.jacobian(lambda z: scm.abduct(z[None, :, None]).flatten(), z[row, :, 0])
+        u = scm.abduct(z[row : row + 1])
+        expected = 0.5 * u.square().sum() - torch.linalg.slogdet(jacobian).logabsdet
+        torch.testing.assert_close(scm.surprise(z)[row], expected)
+
+
 def test_the_order_of_the_nodes_does_not_matter():
     shuffled = wh.Graph.from_edges(CHAIN.edges(), ["C", "A", "B"])
     models = []

@@ -121,6 +121,8 @@ class UNet2d(nn.Module):
         Places in ``widths`` (0 is the image's own resolution) that also attend over all pixels.
     heads : int
         Of the attention.
+    patch : int
+        Squares of so many pixels a side enter and leave as one; 2 takes a quarter of the time.
 
     Examples
     --------
@@ -137,12 +139,14 @@ class UNet2d(nn.Module):
         blocks: int = 1,
         attention: Sequence[int] = (),
         heads: int = 4,
+        patch: int = 1,
     ) -> None:
         super().__init__()
         embedding = 4 * widths[0]
+        self.patch = patch
         self.halvings = len(widths) - 1
         self.conditioning = Conditioning(embedding, code)
-        self.first = nn.Conv2d(channels, widths[0], 3, padding=1)
+        self.first = nn.Conv2d(channels * patch**2, widths[0], 3, padding=1)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         skips, width = [widths[0]], widths[0]
         for place, wider in enumerate(widths):
@@ -162,19 +166,20 @@ class UNet2d(nn.Module):
                 width = widths[place]
             if place > 0:
                 self.up.append(_Upsample(width))
-        self.last = nn.Sequential(_norm(width), nn.SiLU(), nn.Conv2d(width, channels, 3, padding=1))
+        self.last = nn.Sequential(_norm(width), nn.SiLU(), nn.Conv2d(width, channels * patch**2, 3, padding=1))
 
     def forward(self, x: Tensor, level: Tensor, code: Tensor | None = None, keep: Tensor | None = None) -> Tensor:
         """Return the output for images (B, C, H, W) at levels (B,)."""
-        factor = 2**self.halvings
+        factor = self.patch * 2**self.halvings
         if x.shape[-1] % factor or x.shape[-2] % factor:
             raise ParameterError(
                 "E650",
-                f"images of {x.shape[-2]} x {x.shape[-1]} pixels cannot be halved {self.halvings} times.",
+                f"images of {x.shape[-2]} x {x.shape[-1]} pixels cannot be halved {self.halvings} times"
+                f"{f' in patches of {self.patch}' if self.patch > 1 else ''}.",
                 f"Pad them to a multiple of {factor}, or give the network fewer widths.",
             )
         embedded = self.conditioning(level, code, keep)
-        hidden = self.first(x)
+        hidden = self.first(functional.pixel_unshuffle(x, self.patch))
         skips = [hidden]
         for module in self.down:
             hidden = module(hidden, embedded) if isinstance(module, _Stage) else module(hidden)
@@ -185,7 +190,7 @@ class UNet2d(nn.Module):
                 hidden = module(torch.cat([hidden, skips.pop()], dim=1), embedded)
             else:
                 hidden = module(hidden)
-        return self.last(hidden)  # type: ignore[no-any-return]
+        return functional.pixel_shuffle(self.last(hidden), self.patch)
 
 
 class _Stage(nn.Module):

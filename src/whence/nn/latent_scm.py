@@ -108,6 +108,21 @@ class LatentSCM(nn.Module):
                 u[i] = z[:, i] - shift if scale is None else (z[:, i] - shift) * torch.exp(-scale)
         return torch.stack(u, dim=1)
 
+    def surprise(self, z: Tensor) -> Tensor:
+        """Return how unlikely variables (B, k, d) are given their causes, for standard normal noises; (B,).
+
+        The negative logarithm of their density without its constant: half the squared noises plus the logarithms of the
+        scales. Given variables that are known, minimising it fits the mechanisms.
+        """
+        blocks = list(z.unbind(1))
+        total = 0.5 * self.abduct(z).square().sum(dim=(1, 2))
+        if self.mechanism == "flow":
+            for i in (i for i in self.order if self.parents[i]):
+                causes = list(self.abduct(z).unbind(1)) if self.of_noises else blocks
+                scale, _ = self._scale_and_shift(i, causes)
+                total = total + scale.sum(dim=1)  # type: ignore[union-attr]
+        return total
+
     def _natural(self, i: int, u: Tensor, z: list[Tensor]) -> Tensor:
         """Return what the causes of variable i and its noise give it, (B, d)."""
         if not self.parents[i]:
