@@ -269,11 +269,12 @@ def reproduce(
     name: Annotated[str, typer.Argument(help="A system from `whence systems`.")],
     data: Annotated[str | None, typer.Option(help="Folder with the data, where the reproduction asks for one.")] = None,
     full: Annotated[bool, typer.Option("--full", help="The full size instead of the one for a small machine.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of everything drawn.")] = 0,
 ) -> None:
     """Run a published system against its paper's claims (in a clone of the repository)."""
     from whence.cli.reproduce import run_reproduction
 
-    raise typer.Exit(run_reproduction(name, data, full))
+    raise typer.Exit(run_reproduction(name, data, full, seed))
 
 
 @app.command("counterfactual-image")

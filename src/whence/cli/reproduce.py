@@ -19,7 +19,7 @@ def reproductions_folder() -> Path | None:
     return None
 
 
-def run_reproduction(name: str, data: str | None, full: bool) -> int:
+def run_reproduction(name: str, data: str | None, full: bool, seed: int) -> int:
     """Run one reproduction as a process of its own and return its exit code.
 
     Raises
@@ -41,7 +41,7 @@ def run_reproduction(name: str, data: str | None, full: bool) -> int:
             f"there is no reproduction named {name!r} yet.",
             f"There are: {quote_names(scripts) or 'none'}; `whence systems` says what is planned.",
         )
-    command = [sys.executable, "-m", f"reproductions.{scripts[name].stem}"]
+    command = [sys.executable, "-m", f"reproductions.{scripts[name].stem}", "--seed", str(seed)]
     command += ["--data", data] if data else []
     command += ["--full"] if full else []
     return subprocess.run(command, cwd=folder.parent, check=False).returncode
