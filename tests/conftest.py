@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,10 @@ from hypothesis import settings
 settings.register_profile("repeat", derandomize=True)
 settings.register_profile("explore")
 settings.load_profile(os.environ.get("WHENCE_EXAMPLES", "repeat"))
+
+# Processes started in the background may ignore Ctrl-C, and so would the tests of interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Columns = Mapping[str, list[Any]]
 
