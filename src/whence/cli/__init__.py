@@ -1,5 +1,4 @@
-"""The command line: `whence analyze`, `profile`, `discover`, `estimate`, `methods`, `systems`, `reproduce`, `explain`,
-`motion`, `counterfactual-image`.
+"""The command line; `whence --help` lists its commands.
 
 Exit codes: 0 answered, 2 bad input, 3 the effect is not identified, 130 interrupted, with what was found until then if
 anything was printed. Results go to standard output, progress and
