@@ -32,8 +32,8 @@ def parse_do(given: list[str]) -> Intervention:
 
 def write_counterfactuals(model: str, images: str, do: list[str], report: str, strength: float, steps: int) -> str:
     """Draw the counterfactuals of the images in a ``.npy`` file and write the page; return where it is."""
+    from whence.report.images import write_image_report
     from whence.systems.vision import CausalDiffAE
-    from whence.systems.vision.report import write_report
 
     try:
         X = np.load(Path(images), allow_pickle=False)
@@ -42,4 +42,4 @@ def write_counterfactuals(model: str, images: str, do: list[str], report: str, s
             "E658", f"{images!r} cannot be read as an array: {error}.", "Save the images with numpy.save."
         ) from error
     loaded = CausalDiffAE.load(model)
-    return str(write_report(loaded, X, parse_do(do), report, strength=strength, steps=steps))
+    return str(write_image_report(loaded, X, parse_do(do), report, strength=strength, steps=steps))

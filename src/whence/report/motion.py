@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from whence.effects.wording import number, percent
 from whence.errors import DataError
 from whence.report.charts import SIDE, TOP, WIDTH, Axis
 from whence.report.pieces import Figure, KeyFigure, Table
-from whence.report.render import _asset, _environment, _printable
+from whence.report.render import render_page
 from whence.results import write_atomically
 from whence.systems.motion import CausalMotionForecaster, Scenes, ade, constant_velocity, draw_scene
 
@@ -83,8 +84,7 @@ def render_motion_report(
 ) -> str:
     """Return the page of `write_motion_report` as text."""
     page = _build(model, scenes, references, adaptation, steps)
-    template = _environment(html=True).get_template("motion.html")
-    return _printable(template.render(page=page, style=_asset("report.css") + _CSS).strip() + "\n")
+    return render_page("motion.html", page, _CSS)
 
 
 def _build(
@@ -112,9 +112,7 @@ def _build(
             "Error as the domain shifts",
             _curves(domains, curves, "domain"),
             f"Mean distance from what happened, {unit}. The nearer the blue line to the axis, the better.",
-            Table(
-                ("domain", *curves), tuple((n, *(number(v[k]) for v in curves.values())) for k, n in enumerate(domains))
-            ),
+            _behind("domain", domains, curves),
         )
     ]
     if styled:
@@ -161,8 +159,14 @@ def _by_references(model: CausalMotionForecaster, part: tuple[Scenes, Scenes], n
         "Error by the number of reference scenes",
         _curves([str(n) for n in counts], {"own style": errors}, "reference scenes"),
         f"In domain {name}: how many scenes it takes to read its style.",
-        Table(("reference scenes", "error"), tuple((str(n), number(e)) for n, e in zip(counts, errors))),
+        _behind("reference scenes", counts, {"error": errors}),
     )
+
+
+def _behind(by: str, at: Sequence[Any], curves: Mapping[str, Sequence[float]]) -> Table:
+    """Return the numbers behind lines, one column each."""
+    rows = tuple((str(name), *(number(line[k]) for line in curves.values())) for k, name in enumerate(at))
+    return Table((by, *curves), rows, frozenset(range(1, len(curves) + 1)))
 
 
 def _by_adaptation(
@@ -182,7 +186,7 @@ def _by_adaptation(
         "Error after adaptation",
         _curves(labels, curves, "scenes of the new place"),
         f"In domain {name}: what is learned from few scenes, if only the modulator changes or everything.",
-        Table(("scenes", *curves), tuple((n, *(number(v[k]) for v in curves.values())) for k, n in enumerate(labels))),
+        _behind("scenes", labels, curves),
     )
 
 

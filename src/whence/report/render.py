@@ -64,6 +64,12 @@ def render_html(study: StudyLike) -> str:
     return _printable(text.strip() + "\n")
 
 
+def render_page(template: str, page: Any, style: str = "") -> str:
+    """Return another report as one HTML page in the same looks; ``style`` is what it adds to them."""
+    made = _environment(html=True).get_template(template)
+    return _printable(made.render(page=page, style=_asset("report.css") + style).strip() + "\n")
+
+
 def render_markdown(study: StudyLike) -> str:
     """Return the report as Markdown: the same sections, the charts as tables of their numbers."""
     page = build_page(study)

@@ -20,7 +20,7 @@ from whence.systems.motion._networks_inputs import Inputs
 _SMALL = 1e-5
 # Scenes of one group differ in size by this factor at most.
 _ALIKE = 1.5
-_NEVER = -1e9
+NEVER = -1e9  # a score that no softmax gives a share
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class GraphAttention(nn.Module):
 
     def _attend(self, group: Group, hidden: Tensor, to: Tensor, come: Tensor) -> Tensor:
         """Return (S, N, T, H * outside) from hidden values and scores (S, N, T, ...) of one group."""
-        come = come.masked_fill(~group.taken[..., None, None], _NEVER)  # nobody looks at empty places
+        come = come.masked_fill(~group.taken[..., None, None], NEVER)  # nobody looks at empty places
         to, come = to.permute(0, 2, 3, 1), come.permute(0, 2, 3, 1)  # (S, T, H, N)
         weight = nn.functional.leaky_relu(to[..., :, None] + come[..., None, :], 0.2).softmax(dim=-1)
         apart = hidden.reshape(*hidden.shape[:-1], self.heads, self.outside)

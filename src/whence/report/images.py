@@ -6,31 +6,38 @@ import base64
 import struct
 import zlib
 from collections.abc import Mapping
-from html import escape
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from whence.errors import ParameterError
 from whence.models import Intervention
+from whence.report.pieces import Table
+from whence.report.render import render_page
 from whence.results import write_atomically
+from whence.systems.vision import CausalDiffAE
 
-if TYPE_CHECKING:
-    from whence.systems.vision.causal_diffae import CausalDiffAE
-
-_STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1d2433;background:#fff}
-.scroll{overflow-x:auto}table{border-collapse:collapse;margin:1rem 0}
-td,th{padding:.3rem .6rem;border-bottom:1px solid #d9dde5}
-td{text-align:right;font-variant-numeric:tabular-nums}th{text-align:left}
-img{image-rendering:pixelated;height:96px;display:block}
-.note{background:#fff6df;padding:.6rem 1rem;border-radius:6px}svg{max-width:100%;height:auto}
+_CSS = """
+.images{display:flex;flex-wrap:wrap;gap:12px}.images figure{margin:0}
+.images img{image-rendering:pixelated;height:96px}.images figcaption{text-align:center}
 """
 
 
-def write_report(
+@dataclass(frozen=True, slots=True)
+class ImagePage:
+    """What the page shows: addresses of pictures before and after, the labels of each, their mean change last."""
+
+    title: str
+    warnings: tuple[str, ...]
+    images: tuple[tuple[str, str], ...]
+    labels: Table
+    graph: str
+
+
+def write_image_report(
     model: CausalDiffAE,
     X: ArrayLike,
     do: Intervention | Mapping[str, Any],
@@ -65,28 +72,20 @@ def write_report(
     changed = model.counterfactual(shown, asked, **settings)
     before, after = model.read_labels(shown), model.read_labels(changed)
     low = 0.0 if shown.min() >= 0 else -1.0
-    pictures = [(_png((a - low) / (1 - low)), _png((b - low) / (1 - low))) for a, b in zip(shown, changed)]
-    return write_atomically(path, _page(model, asked, pictures, before, after))
-
-
-def _page(model: CausalDiffAE, asked: Intervention, pictures: Any, before: Any, after: Any) -> str:
-    heads = "".join(f"<th>{escape(name)}</th>" for name in model.variables)
-    lines = [
-        f'<tr><td><img alt="image {row + 1}" src="{old}"></td><td><img alt="its counterfactual" src="{new}"></td>'
-        + "".join(f"<td>{a:.3g} → {b:.3g}</td>" for a, b in zip(before[row], after[row]))
-        + "</tr>"
-        for row, (old, new) in enumerate(pictures)
-    ]
-    moved = "".join(f"<td>{shift:+.3g}</td>" for shift in (after - before).mean(axis=0))
-    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in model.warnings_)
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Counterfactual images</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
-        f"<h1>{escape(repr(asked))}</h1><p>What {len(pictures)} images would have been, and the labels that the "
-        f"model's code stands for before and after.</p>{notes}{model.graph.to_svg()}"
-        f'<div class="scroll"><table><tr><th>image</th><th>would be</th>{heads}</tr>{"".join(lines)}'
-        f"<tr><th colspan=2>mean change</th>{moved}</tr></table></div></html>\n"
+    changes = [[f"{a:.3g} → {b:.3g}" for a, b in zip(*row)] for row in zip(before, after)]
+    moved = [f"{shift:+.3g}" for shift in (after - before).mean(axis=0)]
+    page = ImagePage(
+        title=repr(asked),
+        warnings=model.warnings_,
+        images=tuple((_png((a - low) / (1 - low)), _png((b - low) / (1 - low))) for a, b in zip(shown, changed)),
+        labels=Table(
+            ("image", *model.variables),
+            (*((str(number), *row) for number, row in enumerate(changes, start=1)), ("mean change", *moved)),
+            frozenset(range(1, len(model.variables) + 1)),
+        ),
+        graph=model.graph.to_svg(),
     )
+    return write_atomically(path, render_page("images.html", page, _CSS))
 
 
 def _png(image: NDArray[np.float64]) -> str:
