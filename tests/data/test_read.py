@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from whence.data import Dataset, Kind, read
@@ -361,3 +362,37 @@ def test_stray_text_names_every_way_out_also_on_the_command_line():
 def test_a_dataset_counts_in_words():
     assert repr(read({"x": [1.5]})) == "the table: 1 row, 1 column: x (constant)"
     assert repr(read({"x": [1, 2], "y": [1, 1]})).startswith("the table: 2 rows, 2 columns: ")
+
+
+def test_distinct_values_are_counted_when_asked_for():
+    data = read({"x": [0.5, 1.25, np.nan, 0.5, 2.0], "k": [1, 1, 2, 3, 3], "s": ["a", None, "a", "b", "b"]})
+    assert data.columns["x"].distinct == 3  # its first values do not settle its kind
+    plain = read({"x": [0.5, 1.25, 3.5, 0.5, np.nan]})
+    assert plain.columns["x"].distinct is None
+    assert plain.distinct("x") == 3
+    assert [data.take([0, 3]).distinct(name) for name in data.names] == [1, 2, 2]
+
+
+def test_an_array_of_floats_is_read_as_the_same_columns_in_a_table():
+    values = np.random.default_rng(3).normal(size=(50, 4))
+    values[:, 1] = np.arange(50) % 3
+    values[7, 2] = np.nan
+    names = ["a", "b", "c", "d"]
+    array, table = read(values, names=names), read({name: values[:, k] for k, name in enumerate(names)})
+    assert list(array.columns.values()) == list(table.columns.values())
+    assert array.fingerprint() == table.fingerprint()
+    chosen = ["d", "a", "c"]
+    assert np.array_equal(array.numeric(chosen), table.numeric(chosen), equal_nan=True)
+    for one, other in ((array.moments(chosen), table.moments(chosen)), (array.moments(), table.moments())):
+        assert one.n == other.n
+        np.testing.assert_array_equal(one.covariance, other.covariance)
+        np.testing.assert_array_equal(one.mean, other.mean)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint64, np.int64])
+def test_whole_numbers_at_the_ends_of_their_type(kind):
+    ends = np.iinfo(kind)
+    data = read(pa.table({"k": pa.array(np.array([ends.min, ends.max, ends.max, 1], dtype=kind))}))
+    column = data.with_kinds(k="ordinal").columns["k"]
+    assert column.levels == tuple(sorted({int(ends.min), 1, int(ends.max)}))
+    assert data.with_kinds(k="ordinal").codes().codes[:, 0].tolist() == ([0, 2, 2, 1])

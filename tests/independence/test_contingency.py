@@ -8,7 +8,7 @@ from scipy.stats import chi2, chi2_contingency, kstest
 
 from whence.data import read
 from whence.independence import ChiSquare, GSquare
-from whence.independence._kernels_discrete import chi_square_tail, tail_is_below
+from whence.independence._kernels_discrete import chi_square_tail, contingency_tests, tail_is_below
 
 BOTH = pytest.mark.parametrize(("test", "power"), [(ChiSquare, "pearson"), (GSquare, "log-likelihood")])
 
@@ -130,3 +130,13 @@ def test_the_bound_of_the_tail_is_never_below_it():
         at = chi2.isf(level, freedom)
         assert not tail_is_below(at * 0.999, freedom, level)
         assert tail_is_below(at * 3 + 60, freedom, level)
+
+
+@BOTH
+def test_tables_counted_ahead_give_the_same_answers(test, power):
+    rng = np.random.default_rng(8)
+    held = test(columns(rng, 300, {"a": 3, "b": 4, "c": 2, "d": 3}))
+    asked = [np.array([0, 0, 1, 2]), np.array([1, 3, 2, 3]), np.array([0, 0, 1, 2, 4]), np.array([2, 0, 0, 1])]
+    alone, ahead = (contingency_tests(tables, *asked) for tables in (held.tables, held.counted_tables))
+    assert len(held.counted_tables[-1]) == 12
+    np.testing.assert_array_equal(alone, ahead)

@@ -91,6 +91,16 @@ class Dataset:
         """Return a column's unit, or ``""``."""
         return self._column(name).unit or ""
 
+    def distinct(self, name: str) -> int | None:
+        """Return how many different values a column holds; None for rows beyond memory if that was not counted."""
+        import pyarrow.compute as pc
+
+        counted = self._column(name).distinct
+        if counted is not None or not self.in_memory:
+            return counted
+        values = self._table.arrow([name]).column(0).unique()
+        return len(values) - int(pc.sum(pc.is_null(values, nan_is_null=True)).as_py() or 0)
+
     def _column(self, name: str) -> Column:
         if not isinstance(name, str) or name not in self.columns:
             raise DataError("E123", f"there is no column {name!r} in {self.source}.", suggest(name, self.names))
@@ -320,7 +330,7 @@ class Dataset:
                 "column": [c.name for c in columns],
                 "kind": [str(c.kind) for c in columns],
                 "missing": [c.missing for c in columns],
-                "distinct": [c.distinct for c in columns],
+                "distinct": [self.distinct(c.name) for c in columns],
                 "unit": [c.unit for c in columns],
                 "reason": [c.reason for c in columns],
             },

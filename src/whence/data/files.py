@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from whence.data.memory import MemoryTable
 from whence.data.reading import check_names, to_arrow_array
 from whence.data.sources import Opened, first_line, flat, open_relation
 from whence.errors import DataError, quote_names
@@ -66,7 +67,7 @@ def open_path(path: str, lazy: bool | None) -> Opened:
     read = next((reader for endings, reader in readers.items() if ending in endings), None)
     notes: list[str] = []
     tables = [flat(read(Path(n)) if read else _read_text(Path(n), notes), Path(n).name) for n in files]
-    return Opened(label, "pyarrow", _stacked(tables, files), notes=notes)
+    return Opened(label, "pyarrow", MemoryTable(_stacked(tables, files)), notes=notes)
 
 
 def _stacked(tables: Sequence[pa.Table], files: Sequence[str]) -> pa.Table:

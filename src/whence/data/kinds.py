@@ -27,6 +27,7 @@ DISCRETE = frozenset({Kind.ORDINAL, Kind.CATEGORICAL, Kind.BINARY})
 HAS_LEVELS = frozenset({Kind.BINARY, Kind.CATEGORICAL, Kind.ORDINAL, Kind.CONSTANT})
 
 # Text with this many distinct values, almost one for each row, tells rows apart rather than groups.
+_NUMBERS = "it holds numbers"
 _ID_SHARE = 0.95
 _ID_ROWS = 20
 _ID_NAME = re.compile(r"(?:^|[_\W])(?:id|uuid|guid|key|index|rownames?|unnamed: 0)$", re.IGNORECASE)
@@ -44,7 +45,7 @@ class Column:
     missing : int
         Rows without a value.
     distinct : int or None
-        Distinct values; None where counting them would cost a scan of its own.
+        Distinct values; None where the kind was plain without counting them, see `Dataset.distinct`.
     levels : tuple or None
         The values of a binary, ordinal, categorical or constant column, in order; None also where there are too many
         to list.
@@ -64,11 +65,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What kind inference looks at: the storage type and a summary of the values present."""
+    """What kind inference looks at: the storage type and a summary of the values present.
+
+    ``distinct`` is None for floats that are not whole and more than two, and were not counted.
+    """
 
     storage: str  # "float", "integer", "boolean", "text", "time", "category", "ordered category"
     rows: int
-    distinct: int
+    distinct: int | None
     whole: bool = False
     smallest: float = 0.0
     sample: Sequence[Any] = ()
@@ -83,6 +87,8 @@ def infer_kind(name: str, facts: Facts) -> tuple[Kind, str]:
     8. other numbers: continuous. Whole numbers with few values, such as years of schooling, stay numbers: reading them
     as categories would hide that they are ordered. Override with ``wh.read(..., kinds={...})``.
     """
+    if facts.distinct is None:
+        return Kind.CONTINUOUS, _NUMBERS
     if facts.distinct <= 1:
         return Kind.CONSTANT, "it holds one value" if facts.distinct else "it holds no value"
     if facts.distinct == 2:
@@ -102,7 +108,7 @@ def infer_kind(name: str, facts: Facts) -> tuple[Kind, str]:
         return Kind.CATEGORICAL, f"it holds text with {facts.distinct} different values"
     if facts.whole and facts.smallest >= 0:
         return Kind.COUNT, "it holds whole numbers from zero up"
-    return Kind.CONTINUOUS, "it holds numbers"
+    return Kind.CONTINUOUS, _NUMBERS
 
 
 def named_like_id(name: str) -> bool:

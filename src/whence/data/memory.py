@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
 
 # Whole numbers within such a distance are looked up by position.
 _CLOSE = 65_536
+# Rows that are counted together.
+_TALLIED = 2**20
+_LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often each whole number occurs, from the lowest up."""
+
+    low: int
+    counts: NDArray[np.int64]
 
 
 class MemoryTable:
@@ -28,23 +40,64 @@ class MemoryTable:
 
     Parameters
     ----------
-    table : pyarrow.Table
-    numbers : float array of shape (p, n), optional
-        The same values, where all columns are floats that lie together.
+    table : pyarrow.Table, optional
+    names : sequence of str, optional
+        Column names of ``numbers``.
+    numbers : float array of shape (n, p), optional
+        In place of the table, where all columns are floats: an Arrow table is made of them when one is asked for.
+
+    Attributes
+    ----------
+    names : tuple of str
+    numbers : float array of shape (n, p) or None
     """
 
     in_memory = True
 
-    def __init__(self, table: pa.Table, numbers: NDArray[np.float64] | None = None) -> None:
-        self.table = table
-        self._together = numbers
+    def __init__(
+        self,
+        table: pa.Table | None = None,
+        *,
+        names: Sequence[str] = (),
+        numbers: NDArray[np.float64] | None = None,
+    ) -> None:
+        self.numbers = numbers
+        if table is not None:
+            self.table = table
+        self.names = tuple(names if table is None else table.column_names)
         self._floats: dict[tuple[str, Kind], NDArray[np.float64]] = {}
+        self._tallies: dict[str, Tally | None] = {}
         self._codes: dict[tuple[str, Kind], tuple[NDArray[np.int32], tuple[Any, ...]]] = {}
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The rows as an Arrow table."""
+        import pyarrow as pa
+
+        numbers = np.zeros((0, 0)) if self.numbers is None else self.numbers
+        return pa.table([pa.array(column) for column in np.ascontiguousarray(numbers.T)], names=list(self.names))
 
     @property
     def n_rows(self) -> int:
         """Rows of the table."""
-        return int(self.table.num_rows)
+        return len(self.numbers) if self.numbers is not None else int(self.table.num_rows)
+
+    def floating(self, at_once: int) -> Iterator[tuple[Sequence[str], NDArray[np.float64]]]:
+        """Yield names and values, shape (p, n), of the columns stored as floats, about so many values at once."""
+        import pyarrow as pa
+
+        floats = (
+            self.names
+            if self.numbers is not None
+            else [field.name for field in self.table.schema if pa.types.is_floating(field.type)]
+        )
+        columns = max(at_once // max(self.n_rows, 1), 1)
+        for start in range(0, len(floats), columns):
+            part = floats[start : start + columns]
+            if self.numbers is not None:
+                yield part, self.numbers[:, start : start + columns].T
+            else:
+                yield part, np.array([self.table.column(name).to_numpy() for name in part], dtype=np.float64)
 
     def arrow(self, names: Sequence[str]) -> pa.Table:
         """Return columns as an Arrow table."""
@@ -73,7 +126,9 @@ class MemoryTable:
         return self._floats[key]
 
     def _as_floats(self, column: Column) -> NDArray[np.float64]:
-        if column.name in self._numbers and column.kind is not Kind.BINARY:
+        if self.numbers is not None and column.kind is not Kind.BINARY:
+            values = np.ascontiguousarray(self.numbers[:, self._place[column.name]])
+        elif column.name in self._stored_as_numbers and column.kind is not Kind.BINARY:
             values = np.asarray(self.table.column(column.name).to_numpy(), dtype=np.float64)
         else:
             codes, levels = self.coded(column)
@@ -85,17 +140,42 @@ class MemoryTable:
         """Return a column's codes of shape (n,), -1 where missing, and the value behind each code."""
         key = (column.name, column.kind)
         if key not in self._codes:
-            levels = (
-                column.levels if column.levels is not None else tuple(sorted_levels(self.table.column(column.name)))
-            )
-            codes = _integer_codes(self.table.column(column.name), levels)
+            levels = column.levels if column.levels is not None else self.levels(column.name)
+            codes = self._integer_codes(column.name, levels)
             codes = _looked_up(self.table.column(column.name), levels) if codes is None else codes
             codes.flags.writeable = False
             self._codes[key] = (codes, levels)
         return self._codes[key]
 
+    def levels(self, name: str) -> tuple[Any, ...]:
+        """Return the distinct values of a column in order: an ordered category's own, else sorted."""
+        if (found := self.tally(name)) is not None:
+            return tuple((np.flatnonzero(found.counts) + found.low).tolist())
+        return tuple(sorted_levels(self.table.column(name)))
+
+    def tally(self, name: str) -> Tally | None:
+        """Return how often each value of a column occurs; None unless it holds whole numbers close together."""
+        if name not in self._tallies:
+            self._tallies[name] = _tally(self.table.column(name))
+        return self._tallies[name]
+
+    def _integer_codes(self, name: str, levels: tuple[Any, ...]) -> NDArray[np.int32] | None:
+        found = self.tally(name)
+        if found is None or not all(isinstance(level, int) for level in levels):
+            return None
+        place = np.full(len(found.counts), -1, dtype=np.int32)
+        for code, level in enumerate(levels):
+            if 0 <= level - found.low < len(place):
+                place[level - found.low] = code
+        codes: NDArray[np.int32] = place[self.table.column(name).to_numpy().astype(np.int64) - found.low]
+        return codes
+
     @cached_property
-    def _numbers(self) -> frozenset[str]:
+    def _place(self) -> dict[str, int]:
+        return {name: k for k, name in enumerate(self.names)}
+
+    @cached_property
+    def _stored_as_numbers(self) -> frozenset[str]:
         """The columns that are stored as numbers."""
         import pyarrow as pa
 
@@ -104,7 +184,9 @@ class MemoryTable:
 
     def moments(self, columns: Sequence[Column]) -> Moments:
         """Return the moments over rows complete in the columns."""
-        return moments_of(self.matrix(columns), tuple(column.name for column in columns))
+        names = tuple(column.name for column in columns)
+        values, places = self._placed(columns)
+        return moments_of(values, names, places=places, complete=not any(column.missing for column in columns))
 
     def grouped_moments(self, columns: Sequence[Column], by: Column) -> dict[Any, Moments]:
         """Return the moments of the rows of each level of ``by``."""
@@ -122,13 +204,17 @@ class MemoryTable:
 
     def matrix(self, columns: Sequence[Column]) -> NDArray[np.float64]:
         """Return columns side by side, shape (n, p), C-contiguous."""
-        if self._together is not None and not any(column.kind is Kind.BINARY for column in columns):
-            place = {name: k for k, name in enumerate(self.table.column_names)}
-            return np.ascontiguousarray(self._together[[place[column.name] for column in columns]].T)
+        values, places = self._placed(columns)
+        return values if places is None else values.take(places, axis=1)
+
+    def _placed(self, columns: Sequence[Column]) -> tuple[NDArray[np.float64], list[int] | None]:
+        """Return an array that holds columns, and where they stand in it; None if it holds them alone."""
+        if self.numbers is not None and not any(column.kind is Kind.BINARY for column in columns):
+            return self.numbers, [self._place[column.name] for column in columns]
         matrix = np.empty((self.n_rows, len(columns)))
         for k, column in enumerate(columns):
             matrix[:, k] = self.floats(column)
-        return matrix
+        return matrix, None
 
     def codes(self, columns: Sequence[Column]) -> Codes:
         """Return columns as codes side by side."""
@@ -148,20 +234,20 @@ class MemoryTable:
         return Counts(coded.names, coded.levels, table.astype(np.int64), len(complete))
 
 
-def _integer_codes(column: pa.ChunkedArray, levels: tuple[Any, ...]) -> NDArray[np.int32] | None:
-    """Return the place of each of a column's whole numbers among levels that lie close together, else None."""
+def _tally(column: pa.ChunkedArray) -> Tally | None:
     import pyarrow as pa
 
-    plain_integers = pa.types.is_integer(column.type) and not column.null_count and levels
-    if not plain_integers or not all(isinstance(level, int) for level in levels):
+    if not pa.types.is_integer(column.type) or column.null_count or not len(column):
         return None
-    low, high = min(levels), max(levels)
     values = column.to_numpy()
-    if high - low > _CLOSE or values.min(initial=low) < low or values.max(initial=high) > high:
+    low, high = int(values.min()), int(values.max())
+    if high - low > _CLOSE or high > _LARGEST:
         return None
-    place = np.full(high - low + 1, -1, dtype=np.int32)
-    place[np.array(levels) - low] = np.arange(len(levels), dtype=np.int32)
-    return np.asarray(place[values - low], dtype=np.int32)
+    parts = (values[start : start + _TALLIED] for start in range(0, len(values), _TALLIED))
+    counts = np.zeros(high - low + 1, dtype=np.int64)
+    for part in parts:
+        counts += np.bincount(part.astype(np.int64) - low, minlength=len(counts))
+    return Tally(low, counts)
 
 
 def _looked_up(column: pa.ChunkedArray, levels: tuple[Any, ...]) -> NDArray[np.int32]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from whence.data.dataset import Dataset
 from whence.data.kinds import HAS_LEVELS, Column, Facts, Kind, infer_kind
-from whence.data.memory import MemoryTable, sorted_levels
+from whence.data.memory import MemoryTable
 from whence.data.spelled import numbers_of
 from whence.errors import DataError, ParameterError, quote_names, suggest
 
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 # A column of text is shown as numbers with stray text if at least this share of its values are numbers.
 _MOSTLY_NUMBERS = 0.5
 SHOWN = 3
+# Values that are looked at together, so that they stay in the cache.
+_AT_ONCE = 2**17
 # Sorting is quicker than hashing until a column no longer fits in the cache.
 _SORTED_UP_TO = 50_000
-_SORTED_AT_ONCE = 2**17
+# A column whose first values are different and not all whole is continuous whatever follows.
+_FIRST = 3
 
 
 def read(
@@ -78,31 +81,33 @@ def read(
 
     opened = sources.open_source(source, names, lazy).without((drop,) if isinstance(drop, str) else tuple(drop))
     listed = declared_values(missing)
-    if opened.sql is not None:
+    if opened.table is None:
         from whence.data.sql_reading import read_sql
 
         return read_sql(opened, source, missing=listed, kinds=kinds or {}, roles=roles or {}, units=units or {})
-    table, notes = opened.table, list(opened.notes)
-    check_names(table.column_names, opened.label)
-    if not table.num_columns:
+    rows = opened.table
+    check_names(rows.names, opened.label)
+    if not rows.names:
         raise DataError("E101", f"{opened.label} holds no columns.", "Check that it is the right file.")
-    if not table.num_rows:
+    if not rows.n_rows:
         raise DataError(
-            "E101", f"{opened.label} holds {table.num_columns} columns and no rows.", "Check that it is the right file."
+            "E101", f"{opened.label} holds {len(rows.names)} columns and no rows.", "Check that it is the right file."
         )
-    table, declared = _with_declared_missing(table, listed)
-    table, spelled = _with_spelled_numbers(table, kinds or {})
-    notes += [*declared, *spelled]
-    same = not declared and table.schema == opened.table.schema
-    numbers = opened.numbers if same else None
-    check_keys(kinds or {}, table.column_names, "kinds")
-    check_keys(units or {}, table.column_names, "units")
+    notes = list(opened.notes)
+    if listed or rows.numbers is None:
+        table, declared = _with_declared_missing(rows.table, listed)
+        table, spelled = _with_spelled_numbers(table, kinds or {})
+        notes += [*declared, *spelled]
+        rows = MemoryTable(table) if declared or table.schema != rows.table.schema else rows
+    same = rows is opened.table
+    check_keys(kinds or {}, rows.names, "kinds")
+    check_keys(units or {}, rows.names, "units")
     columns = [
-        _described(name, column, facts, (kinds or {}).get(name), (units or {}).get(name))
-        for name, column, facts in zip(table.column_names, table.columns, _facts_of(table, numbers))
+        _described(name, rows, facts, (kinds or {}).get(name), (units or {}).get(name))
+        for name, facts in zip(rows.names, _facts_of(rows))
     ]
     return Dataset(
-        MemoryTable(table, numbers),
+        rows,
         columns,
         source=opened.label,
         library=opened.library,
@@ -125,21 +130,23 @@ def column_of(name: str, values: pa.ChunkedArray, *, kind: Kind | str | None = N
     DataError
         For infinite values, numbers with stray text among them, or an override that the values do not allow.
     """
-    return _described(name, values, _facts(name, values), kind, unit)
+    import pyarrow as pa
+
+    rows = MemoryTable(pa.table([values], names=[name]))
+    return _described(name, rows, _facts_of(rows)[0], kind, unit)
 
 
-def _described(name: str, values: pa.ChunkedArray, facts: Facts, kind: Kind | str | None, unit: str | None) -> Column:
-    absent = len(values) - facts.rows
+def _described(name: str, rows: MemoryTable, facts: Facts, kind: Kind | str | None, unit: str | None) -> Column:
     if kind is None:
         chosen, reason = infer_kind(name, facts)
+        if chosen in (Kind.ID, Kind.CATEGORICAL) and facts.storage == "text":
+            _check_stray_text(name, rows.table.column(name))
     else:
         chosen, reason = given_kind(name, kind), "it was declared so"
-    if chosen in (Kind.ID, Kind.CATEGORICAL) and kind is None and facts.storage == "text":
-        _check_stray_text(name, values)
-    if kind is not None:
         check_override(name, chosen, facts)
-    levels = tuple(sorted_levels(values)) if chosen in HAS_LEVELS else None
-    return Column(name, chosen, absent, facts.distinct, levels, unit, reason)
+    levels = rows.levels(name) if chosen in HAS_LEVELS else None
+    distinct = facts.distinct if facts.distinct is not None or levels is None else len(levels)
+    return Column(name, chosen, rows.n_rows - facts.rows, distinct, levels, unit, reason)
 
 
 def to_arrow_array(name: str, values: Any) -> pa.Array:
@@ -170,51 +177,63 @@ def check_names(names: Sequence[str], label: str) -> None:
         raise DataError("E102", f"column {position} of {label} has no name.", "Give every column a name.")
 
 
-def _facts_of(table: pa.Table, numbers: NDArray[np.float64] | None = None) -> list[Facts]:
-    """Describe all columns; short ones of floats many at a time. ``numbers`` are the values if all are floats."""
-    import pyarrow as pa
-
-    short = table.num_rows <= _SORTED_UP_TO
-    names = [field.name for field in table.schema if short and pa.types.is_floating(field.type)]
-    at_once = max(_SORTED_AT_ONCE // max(table.num_rows, 1), 1)
+def _facts_of(rows: MemoryTable) -> list[Facts]:
+    """Describe all columns; those of floats many at a time."""
     found: dict[str, Facts] = {}
-    for start in range(0, len(names), at_once):
-        part = names[start : start + at_once]
-        if numbers is None:
-            values = np.array([table.column(name).to_numpy() for name in part], dtype=np.float64)
-        else:
-            values = numbers[start : start + at_once].copy()
-        found.update(_float_facts(table, part, values))
-    return [found[name] if name in found else _facts(name, table.column(name)) for name in table.column_names]
+    for names, values in rows.floating(_AT_ONCE):
+        found.update(zip(names, _float_facts(names, values)))
+    return [found[name] if name in found else _facts(rows, name) for name in rows.names]
 
 
-def _float_facts(table: pa.Table, names: Sequence[str], values: NDArray[np.float64]) -> dict[str, Facts]:
-    """Describe columns of floats, shape (p, n), by sorting them side by side in place; NaN comes last."""
-    values.sort(axis=1)
-    absent = np.isnan(values).sum(axis=1) if np.isnan(values[:, -1]).any() else np.zeros(len(names), dtype=np.int64)
-    last = values[np.arange(len(names)), values.shape[1] - 1 - absent]
-    for k in np.flatnonzero(np.isinf(values[:, 0]) | np.isinf(last)).tolist():
-        _check_finite(names[k], table.column(names[k]))
-    whole = np.zeros(len(names), dtype=bool)
-    maybe = np.floor(last) == last  # one value that is not whole settles most columns
-    whole[maybe] = ((np.floor(values[maybe]) == values[maybe]) | np.isnan(values[maybe])).all(axis=1)
-    distinct = 1 + np.count_nonzero(values[:, 1:] != values[:, :-1], axis=1) - absent  # NaN differs from itself
-    listed = zip(names, whole.tolist(), (values.shape[1] - absent).tolist(), distinct.tolist(), values[:, 0].tolist())
-    return {
-        name: Facts("integer" if is_whole else "float", rows, count, is_whole, smallest)
-        if rows
-        else Facts("float", 0, 0)
-        for name, is_whole, rows, count, smallest in listed
-    }
+def _float_facts(names: Sequence[str], values: NDArray[np.float64]) -> list[Facts]:
+    """Describe columns of floats, shape (p, n), together; one by one those that are incomplete or may be whole."""
+    low, high = values.min(axis=1), values.max(axis=1)
+    for k in np.flatnonzero(np.isinf(low) | np.isinf(high)).tolist():
+        raise not_finite(names[k], values[k])
+    sure = _continuous(values[:, :_FIRST]) & ~np.isnan(low)
+    rows = values.shape[1]
+    return [
+        Facts("float", rows, None, False, smallest) if settled else _facts_of_floats(name, column)
+        for name, column, settled, smallest in zip(names, values, sure.tolist(), low.tolist())
+    ]
 
 
-def _facts(name: str, values: pa.ChunkedArray) -> Facts:
+def _continuous(first: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return whether the first values of columns, shape (p, 3), are different and not all whole."""
+    if first.shape[1] < _FIRST:
+        return np.zeros(len(first), dtype=bool)
+    a, b, c = first.T
+    return np.asarray((a != b) & (b != c) & (a != c) & (np.floor(first) != first).any(axis=1))
+
+
+def _facts_of_floats(name: str, values: NDArray[np.float64]) -> Facts:
+    clean = values[~np.isnan(values)]
+    if not len(clean):
+        return Facts("float", 0, 0)
+    smallest = float(clean.min())
+    if np.isinf(smallest) or np.isinf(clean.max()):
+        raise not_finite(name, values)
+    if _continuous(clean[None, :_FIRST])[0]:
+        return Facts("float", len(clean), None, False, smallest)
+    whole = bool((np.floor(clean) == clean).all())
+    return Facts("integer" if whole else "float", len(clean), count_distinct(clean), whole, smallest)
+
+
+def count_distinct(values: NDArray[np.float64]) -> int:
+    """Return how many values are different; none may be missing."""
+    import pyarrow.compute as pc
+
+    return len(np.unique(values)) if len(values) <= _SORTED_UP_TO else int(pc.count_distinct(values).as_py())
+
+
+def _facts(rows: MemoryTable, name: str) -> Facts:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if (tally := rows.tally(name)) is not None:
+        return Facts("integer", rows.n_rows, int(np.count_nonzero(tally.counts)), True, float(tally.low))
+    values = rows.table.column(name)
     kind = values.type
-    if pa.types.is_floating(kind):
-        return _long_float_facts(name, values)
     present = len(values) - values.null_count
     plain = values.cast(kind.value_type) if pa.types.is_dictionary(kind) else values
     plain = plain.cast(pa.string()) if pa.types.is_null(kind) else plain
@@ -231,33 +250,16 @@ def _facts(name: str, values: pa.ChunkedArray) -> Facts:
     return Facts("text", present, distinct, sample=sample)
 
 
-def _long_float_facts(name: str, values: pa.ChunkedArray) -> Facts:
-    import pyarrow.compute as pc
-
-    numbers = np.asarray(values.to_numpy(), dtype=np.float64)
-    clean = numbers[~np.isnan(numbers)]
-    if np.isinf(clean).any():
-        _check_finite(name, values)
-    if not len(clean):
-        return Facts("float", 0, 0)
-    whole = bool((np.floor(clean) == clean).all())
-    distinct = int(pc.count_distinct(clean).as_py())
-    return Facts("integer" if whole else "float", len(clean), distinct, whole, float(clean.min()))
-
-
-def _check_finite(name: str, values: pa.ChunkedArray) -> None:
-    import pyarrow.compute as pc
-
-    infinite = pc.is_inf(values)
-    count = int(pc.sum(infinite).as_py() or 0)
-    if count:
-        row = int(np.argmax(np.asarray(infinite.fill_null(False).to_numpy(zero_copy_only=False)))) + 1
-        raise DataError(
-            "E104",
-            f"column {name!r} has {count} infinite value{'s' * (count > 1)} (first in row {row}).",
-            "Replace them, or declare them missing with wh.read(..., missing=[float('inf'), -float('inf')]) or with "
-            "--missing inf --missing=-inf.",
-        )
+def not_finite(name: str, values: NDArray[np.float64]) -> DataError:
+    """Return the error for a column with infinite values."""
+    infinite = np.isinf(values)
+    count = int(np.count_nonzero(infinite))
+    return DataError(
+        "E104",
+        f"column {name!r} has {count} infinite value{'s' * (count > 1)} (first in row {np.argmax(infinite) + 1}).",
+        "Replace them, or declare them missing with wh.read(..., missing=[float('inf'), -float('inf')]) or with "
+        "--missing inf --missing=-inf.",
+    )
 
 
 def _check_stray_text(name: str, values: pa.ChunkedArray) -> None:
@@ -324,10 +326,9 @@ def given_kind(name: str, kind: Kind | str) -> Kind:
 
 def check_override(name: str, kind: Kind, facts: Facts) -> None:
     """Raise DataError if the values do not allow a declared kind."""
-    if kind is Kind.BINARY and facts.distinct > 2:
-        raise DataError(
-            "E112", f"column {name!r} is declared binary and holds {facts.distinct} values.", "Check the kind."
-        )
+    if kind is Kind.BINARY and (facts.distinct is None or facts.distinct > 2):
+        held = f"{facts.distinct} values" if facts.distinct is not None else "more than two values"
+        raise DataError("E112", f"column {name!r} is declared binary and holds {held}.", "Check the kind.")
     if kind in (Kind.CONTINUOUS, Kind.COUNT) and facts.storage in ("text", "category", "ordered category", "time"):
         raise DataError(
             "E112",

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from whence.data.memory import MemoryTable
 from whence.data.reading import check_keys, check_names, to_arrow_array
 from whence.errors import DataError, quote_names
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NUMBERS = count(1)
-_NUMBER_TYPES = tuple(map(np.dtype, ("float64", "float32", "int64", "int32", "int16", "int8")))
+_NUMBER_TYPES = tuple(map(np.dtype, ("float32", "int64", "int32", "int16", "int8")))
 
 
 @dataclass(frozen=True)
@@ -32,36 +32,32 @@ class Opened:
         What it is called in messages.
     library : str
         See `whence.data.Dataset`.
-    table : pyarrow.Table or None
+    table : MemoryTable or None
     sql : ibis.Table or None
     run : callable
         From an Ibis expression to an Arrow table: the one place where queries leave the library.
     notes : list of str
     keep_native : bool
         Whether the user's own object holds the same rows.
-    numbers : float array of shape (p, n) or None
-        The table's values, where all are floats that lie together.
     """
 
     label: str
     library: str
-    table: Any = None
+    table: MemoryTable | None = None
     sql: Any = None
     run: Callable[[Any], Any] = field(default_factory=lambda: fetch)
     notes: list[str] = field(default_factory=list)
     keep_native: bool = False
-    numbers: NDArray[np.float64] | None = None
 
     def without(self, names: Sequence[str]) -> Opened:
         """Return the source without some of its columns."""
         if not names:
             return self
-        held = self.table.column_names if self.sql is None else self.sql.columns
-        check_keys(names, held, "drop")
-        table = self.table.drop_columns(list(names)) if self.sql is None else None
+        check_keys(names, self.sql.columns if self.table is None else self.table.names, "drop")
+        table = MemoryTable(self.table.table.drop_columns(list(names))) if self.table is not None else None
         sql = self.sql.drop(*names) if self.sql is not None else None
         notes = [*self.notes, f"Left out as asked: {quote_names(names)}."]
-        return replace(self, table=table, sql=sql, notes=notes, keep_native=False, numbers=None)
+        return replace(self, table=table, sql=sql, notes=notes, keep_native=False)
 
 
 def open_source(source: Any, names: Sequence[str] | None, lazy: bool | None) -> Opened:
@@ -73,7 +69,7 @@ def open_source(source: Any, names: Sequence[str] | None, lazy: bool | None) -> 
     opened = _open(source, names, lazy)
     if opened.sql is None or lazy is not False:
         return opened
-    table = flat(opened.run(opened.sql), opened.label)
+    table = MemoryTable(flat(opened.run(opened.sql), opened.label))
     return Opened(opened.label, "pyarrow" if isinstance(source, (str, Path)) else "sql", table)
 
 
@@ -85,7 +81,7 @@ def _open(source: Any, names: Sequence[str] | None, lazy: bool | None) -> Opened
 
         return open_path(str(source), lazy)
     if isinstance(source, pa.Table):
-        return Opened("the table", "pyarrow", flat(source), keep_native=True)
+        return Opened("the table", "pyarrow", MemoryTable(flat(source)), keep_native=True)
     if isinstance(source, Mapping):
         return _open_mapping(source)
     if isinstance(source, np.ndarray):
@@ -115,7 +111,7 @@ def _open_mapping(source: Mapping[Any, Any]) -> Opened:
     lengths = {name: len(values) for name, values in arrays.items()}
     if len(set(lengths.values())) > 1:
         raise DataError("E113", f"the columns differ in length: {lengths}.", "Give every column the same rows.")
-    return Opened("the table", "pyarrow", flat(pa.table(arrays)))
+    return Opened("the table", "pyarrow", MemoryTable(flat(pa.table(arrays))))
 
 
 def _open_array(source: np.ndarray, names: Sequence[str] | None) -> Opened:
@@ -130,13 +126,15 @@ def _open_array(source: np.ndarray, names: Sequence[str] | None) -> Opened:
             "E113", f"{len(listed)} names were given for {source.shape[1]} columns.", "Give one name for each column."
         )
     check_names(listed, "the array")
-    columns = np.array(source.T, order="C")  # a copy, so that what is read stays as it was
+    if source.dtype == np.float64:
+        numbers = np.array(source, order="C")  # a copy, so that what is read stays as it was
+        return Opened("the array", "numpy", MemoryTable(names=listed, numbers=numbers), notes=notes, keep_native=True)
+    columns = np.array(source.T, order="C")
     if columns.dtype in _NUMBER_TYPES:
         table = pa.table([pa.array(column) for column in columns], names=listed)
     else:
         table = flat(pa.table([to_arrow_array(name, column) for name, column in zip(listed, columns)], names=listed))
-    numbers = columns if columns.dtype == np.float64 else None
-    return Opened("the array", "numpy", table, notes=notes, keep_native=True, numbers=numbers)
+    return Opened("the array", "numpy", MemoryTable(table), notes=notes, keep_native=True)
 
 
 def _open_frame(source: Any, module: str) -> Opened:
@@ -150,7 +148,7 @@ def _open_frame(source: Any, module: str) -> Opened:
         frame = frame.collect()
     library = module if module in ("pandas", "polars") else "pyarrow"
     if not isinstance(frame, nw.DataFrame):
-        return Opened("the table", library, flat(pa.table(source)), keep_native=True)
+        return Opened("the table", library, MemoryTable(flat(pa.table(source))), keep_native=True)
     names = [str(name) for name in frame.columns]
     check_names(names, "the table")
     try:
@@ -161,7 +159,8 @@ def _open_frame(source: Any, module: str) -> Opened:
         reason = str(error).splitlines()[0]
         raise DataError("E111", f"a column mixes types ({reason}).", "Bring every column to one type.") from error
     index = [name for name in table.column_names if name.startswith("__index_level_") and name not in names]
-    return Opened("the table", library, flat(table.drop_columns(index).rename_columns(names)), keep_native=True)
+    table = flat(table.drop_columns(index).rename_columns(names))
+    return Opened("the table", library, MemoryTable(table), keep_native=True)
 
 
 def open_relation(relation: Any, label: str, notes: Sequence[str] = (), *, keep_native: bool = False) -> Opened:

@@ -108,7 +108,7 @@ def describe(
     levels = _levels(
         relation,
         run,
-        [n for n, (facts, kind, _) in chosen.items() if kind in HAS_LEVELS and facts.distinct <= MOST_LEVELS],
+        [n for n, (facts, kind, _) in chosen.items() if kind in HAS_LEVELS and (facts.distinct or 0) <= MOST_LEVELS],
     )
     for name, look, answer in zip(names, looks, answers):
         _, kind, reason = chosen[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from whence.errors import DataError, quote_names
 
 MOST_CELLS = 50_000_000
+# Values that are centred together, unless there are more columns than rows in so many.
+_AT_ONCE = 2**16
 
 
 @dataclass(frozen=True)
@@ -88,23 +90,54 @@ class Counts:
     rows_used: int
 
 
-def moments_of(values: NDArray[np.float64], names: tuple[str, ...]) -> Moments:
+def moments_of(
+    values: NDArray[np.float64],
+    names: tuple[str, ...],
+    *,
+    places: Sequence[int] | None = None,
+    complete: bool = False,
+) -> Moments:
     """Return the moments of an array of shape (n, p), complete rows only; two passes over centred values.
 
-    Values are taken relative to the first row, so that a column that does not vary has a variance of exactly zero.
+    Values are taken relative to the first row, so that a column that does not vary has a variance of exactly zero, and
+    some rows at a time, so that no second table is made.
+
+    Parameters
+    ----------
+    places : sequence of int, optional
+        Where the columns named stand in the array; by default it holds them alone.
+    complete : bool
+        Whether no value is known to be missing.
     """
     rows = len(values)
-    absent = np.isnan(values).any(axis=1)
-    complete = values[~absent] if absent.any() else values
-    if not len(complete):
+    if not complete:
+        absent = np.isnan(values).any(axis=1)
+        values = values[~absent] if absent.any() else values
+    n, p = len(values), len(names)
+    if not n:
         return no_moments(names, rows)
+    first = values[0] if places is None else values[0, places]
+    at_once = max(_AT_ONCE // max(p, 1), p, 1)
+    room = np.empty((min(at_once, n), p))
+
+    def blocks() -> Iterator[NDArray[np.float64]]:
+        for start in range(0, n, at_once):
+            part = values[start : start + at_once]
+            block = room[: len(part)]
+            if places is None:
+                np.subtract(part, first, out=block)
+            else:
+                np.take(part, places, axis=1, out=block, mode="clip")
+                block -= first
+            yield block
+
     with np.errstate(over="ignore", invalid="ignore"):
-        centred = complete - complete[0]
-        shift = centred.mean(axis=0)
-        centred -= shift
-        scatter = centred.T @ centred
+        shift = sum((block.sum(axis=0) for block in blocks()), np.zeros(p)) / n
+        scatter = np.zeros((p, p))
+        for block in blocks():
+            scatter += (centred := np.subtract(block, shift, out=block)).T @ centred
     check_scatter(scatter, names)
-    return Moments(names, len(complete), complete[0] + shift, scatter / max(len(complete) - 1, 1), rows)
+    return Moments(names, n, first + shift, scatter / max(n - 1, 1), rows)
 
 
 def no_moments(names: tuple[str, ...], rows: int) -> Moments:

@@ -8,7 +8,7 @@ import numpy as np
 
 from whence.compile import kernel
 from whence.independence._kernels_discrete import TABLES, contingency_test, strata_room
-from whence.independence._kernels_gaussian import correlation_given, grow_factor
+from whence.independence._kernels_gaussian import correlation_given, correlation_given_one, grow_factor
 
 TAIL = 1
 ARROW = 2
@@ -138,9 +138,14 @@ def scan(  # type: ignore[no-untyped-def]
                             changed = next_subset(position, size, count)
                             continue
                     if gaussian:
-                        grow_factor(correlation, x, y, given, known, size, factor, with_x, with_y)
-                        partial = correlation_given(correlation[x, y], size, with_x, with_y)
-                        statistic = root[size] * math.atanh(abs(partial))
+                        if size == 1:
+                            partial = abs(correlation_given_one(correlation, x, y, given[0]))
+                        else:
+                            grow_factor(correlation, x, y, given, known, size, factor, with_x, with_y)
+                            partial = abs(correlation_given(correlation[x, y], size, with_x, with_y))
+                        statistic = root[size] * partial  # atanh is no less, which spares most of them
+                        if not -statistic < min(evidence[q, 0], least):
+                            statistic = root[size] * math.atanh(partial)
                         independence = -statistic
                     else:
                         ready[0] = min(ready[0], known)

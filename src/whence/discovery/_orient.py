@@ -220,7 +220,7 @@ def _shares(
     deepest = scan.deepest if max_depth is None else min(scan.deepest, max_depth)
     level = skeleton.level[pairs[:, 0], pairs[:, 1]]
     every = rule != "sepset"
-    for size in [-2] if every else np.unique(level):
+    for size in [-2] if every else np.flatnonzero(np.bincount(level + 1)) - 1:
         rows = np.arange(len(pairs)) if every else np.flatnonzero(level == size)
         sizes = (0, deepest) if every else (max(int(size), 0), max(int(size), 0))
         adjacency = skeleton.adjacency if every else skeleton.adjacency_at(max(int(size), 0))
@@ -273,8 +273,9 @@ def unshielded(adjacency: Booleans) -> tuple[Integers, Neighbours]:
     apart = ~adjacency[a, c]
     key, mid_nodes = a[apart] * p + c[apart], mids[first[apart]]
     order = np.argsort(key, kind="stable")
-    found, counts = np.unique(key, return_counts=True)
-    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    key = key[order]
+    begins = np.flatnonzero(np.diff(key, prepend=-1))
+    found, start = key[begins], np.append(begins, len(key))
     return np.column_stack(np.divmod(found, p)).astype(np.int64).reshape(-1, 2), Neighbours(start, mid_nodes[order])
 
 

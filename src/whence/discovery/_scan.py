@@ -25,7 +25,7 @@ from whence.kernels import Kernels
 
 _kernels = Kernels("whence.discovery._kernels_pc")
 _NO_ROWS = np.zeros((1, 0), np.int32), np.ones(1, np.int64)
-_NO_TABLES = (*_NO_ROWS, *row_sets(*_NO_ROWS), np.zeros(1), False, 0.0)
+_NO_TABLES = (*_NO_ROWS, *row_sets(*_NO_ROWS), np.zeros(1), False, 0.0, np.zeros((0, 0), np.int32))
 
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
@@ -143,10 +143,30 @@ class GaussianScanner:
         mids: Neighbours,
     ) -> Scan:
         """Compare the absolute z with the two-sided quantile of the normal distribution."""
+        least = float(ndtri(alpha / 2))
+        if not sizes[1]:
+            return self._given_nothing(pairs, least, len(mids.nodes))
         root = np.sqrt(np.maximum(self.test.rows_used - 3.0 - np.arange(sizes[1] + 1), 0.0)) / self.test.spread
         data = (True, self.test.correlation, root, _NO_TABLES)
-        found, evidence = _compiled(data, pairs, near, sizes, float(ndtri(alpha / 2)), most_sets, mids)
+        found, evidence = _compiled(data, pairs, near, sizes, least, most_sets, mids)
         return Scan(2.0 * ndtr(evidence[:, 0]), evidence[:, 1], **found)
+
+    def _given_nothing(self, pairs: Integers, least: float, mids: int) -> Scan:
+        k = len(pairs)
+        with np.errstate(divide="ignore"):
+            found = np.arctanh(np.abs(self.test.correlation[pairs[:, 0], pairs[:, 1]]))
+        statistic = found * (np.sqrt(max(self.test.rows_used - 3.0, 0.0)) / self.test.spread)
+        none = np.zeros(k, np.int64)
+        return Scan(
+            p_value=2.0 * ndtr(-statistic),
+            statistic=statistic,
+            size=none,
+            members=none[:, None],
+            separating=(-statistic > least).astype(np.int64),
+            containing=np.zeros(mids, np.int64),
+            tests=k,
+            stopped=0,
+        )
 
 
 class DiscreteScanner:
@@ -170,7 +190,7 @@ class DiscreteScanner:
     ) -> Scan:
         """Compare p-values with the level."""
         nothing = np.zeros((1, 1))
-        data = (False, nothing, nothing[0], self.test.tables)
+        data = (False, nothing, nothing[0], self.test.counted_tables)
         found, evidence = _compiled(data, pairs, near, sizes, alpha, most_sets, mids)
         return Scan(evidence[:, 0], evidence[:, 1], **found)
 

@@ -68,13 +68,14 @@ def _check_names(names: tuple[str, ...]) -> None:
 
 
 def _check_edges(names: tuple[str, ...], marks: NDArray[np.int8], kind: str) -> None:
-    first, second = np.divmod(np.flatnonzero(np.triu(marks, k=1)), len(marks))
+    first, second = np.divmod(np.flatnonzero(marks), len(marks))
     codes = marks[second, first] * 4 + marks[first, second]
-    for code in np.unique(codes):
-        if (int(code) // 4, int(code) % 4) not in _ALLOWED[kind]:
+    codes[first > second] = 0  # each edge once
+    for code in np.flatnonzero(np.bincount(codes)[1:]) + 1:
+        if divmod(int(code), 4) not in _ALLOWED[kind]:
             at = np.flatnonzero(codes == code)[0]
             i, j = first[at], second[at]
-            edge = f"{names[i]} {connector(int(code) // 4, int(code) % 4)} {names[j]}"
+            edge = f"{names[i]} {connector(*divmod(int(code), 4))} {names[j]}"
             raise GraphError("E208", f"a {kind} cannot hold the edge {edge!r}.", "Choose the kind that allows it.")
 
 

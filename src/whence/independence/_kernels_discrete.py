@@ -15,8 +15,9 @@ MOST_SET_CELLS = 300
 FINER_WITH_ONE = 5.0
 
 # Codes (p, n) and sizes (p,); the sets of rows with each value and where a column's begin (`whence.counting.row_sets`);
-# c log c; whether Pearson's statistic is wanted or the likelihood ratio; cells that a conditional test may have.
-TABLES = "Tuple((int32[:,::1], int64[::1], uint64[:,::1], int64[::1], float64[::1], boolean, float64))"
+# c log c; whether Pearson's statistic is wanted or the likelihood ratio; cells that a conditional test may have; the
+# rows that each two sets share (`shared_rows`), or none where they were not counted.
+TABLES = "Tuple((int32[:,::1], int64[::1], uint64[:,::1], int64[::1], float64[::1], boolean, float64, int32[:,::1]))"
 # For each number of columns given: the strata as sets of rows, their sizes and number; the stratum of each row; and
 # room for the table of one stratum.
 STRATA = "Tuple((uint64[:,:,::1], int64[:,::1], int64[::1], int32[:,::1], int64[:,::1]))"
@@ -93,42 +94,51 @@ def split_sets(outer, margin, count, sets, first, size, inner, inner_margin):  #
     return filled
 
 
-@kernel("void(uint64[::1], int64, uint64[:,::1], int64, int64, int64, int64, int64[:,::1])", allocates=False)
-def count_set(inside, margin, sets, first_x, size_x, first_y, size_y, cells):  # type: ignore[no-untyped-def]
+@kernel("void(uint64[:,::1], int32[:,::1])")
+def shared_rows(sets, shared):  # type: ignore[no-untyped-def]
+    """Count the rows that each two sets share, shape (s, s)."""
+    for a in range(len(sets)):
+        for b in range(a + 1):
+            count = 0
+            for word in range(sets.shape[1]):
+                count += count_bits(sets[a, word] & sets[b, word])
+            shared[a, b] = count
+            shared[b, a] = count
+
+
+@kernel("void(uint64[::1], int64, uint64[:,::1], int64, int64, int64[:])", allocates=False)
+def margin_in_set(inside, margin, sets, first, size, counts):  # type: ignore[no-untyped-def]
+    """Count the values of a column among the rows of a set; the last is what the others leave."""
+    rest = margin
+    for value in range(size - 1):
+        shared = 0
+        for word in range(len(inside)):
+            shared += count_bits(inside[word] & sets[first + value, word])
+        counts[value] = shared
+        rest -= shared
+    counts[size - 1] = rest
+
+
+@kernel("void(uint64[::1], uint64[:,::1], int64, int64, int64, int64, int64[:,::1])", allocates=False)
+def count_set(inside, sets, first_x, size_x, first_y, size_y, cells):  # type: ignore[no-untyped-def]
     """Count the values of x and y among the rows of a set; the last row and column are what the others leave.
 
-    ``cells`` has shape (size_x + 1, size_y + 1), the last places for margins.
+    ``cells`` has shape (size_x + 1, size_y + 1), the last places for margins, which are there already.
     """
-    words = len(inside)
-    rest = margin
-    for j in range(size_y - 1):
-        shared = 0
-        for word in range(words):
-            shared += count_bits(inside[word] & sets[first_y + j, word])
-        cells[size_x, j] = shared
-        cells[size_x - 1, j] = shared
-        rest -= shared
-    cells[size_x, size_y - 1] = rest
-    cells[size_x - 1, size_y - 1] = rest
-    rest = margin
+    for j in range(size_y):
+        cells[size_x - 1, j] = cells[size_x, j]
     for i in range(size_x - 1):
-        shared = 0
-        for word in range(words):
-            shared += count_bits(inside[word] & sets[first_x + i, word])
-        cells[i, size_y] = shared
-        rest -= shared
-        here = shared
+        here = cells[i, size_y]
         for j in range(size_y - 1):
             shared = 0
-            if here > 0:
-                for word in range(words):
+            if here > 0 and cells[size_x - 1, j] > 0:
+                for word in range(len(inside)):
                     shared += count_bits(inside[word] & sets[first_x + i, word] & sets[first_y + j, word])
             cells[i, j] = shared
             cells[size_x - 1, j] -= shared
             here -= shared
         cells[i, size_y - 1] = here
         cells[size_x - 1, size_y - 1] -= here
-    cells[size_x - 1, size_y] = rest
 
 
 @kernel("void(int32[::1], int32[::1], int64, int32[::1])", allocates=False)
@@ -225,7 +235,7 @@ def p_value_of(statistic, freedom):  # type: ignore[no-untyped-def]
 @kernel(f"UniTuple(float64, 3)({TABLES}, int32[::1], int64, int64, int64)")
 def test_by_rows(tables, strata, count, x, y):  # type: ignore[no-untyped-def]
     """Return what `contingency_test` does, from the stratum of each row."""
-    codes, sizes, _, _, logs, pearson, _ = tables
+    codes, sizes, _, _, logs, pearson, _, _ = tables
     rows, columns = sizes[x], sizes[y]
     table = np.empty((count, rows + 1, columns + 1), np.int64)
     count_rows(codes[x], codes[y], strata, count, rows, columns, table)
@@ -254,7 +264,7 @@ def contingency_test(tables, strata, ready, x, y, given, size, ignored):  # type
     ignored : float
         A p-value below this may be returned as -1, which spares computing it.
     """
-    codes, sizes, sets, first, logs, pearson, most_cells = tables
+    codes, sizes, sets, first, logs, pearson, most_cells, shared = tables
     cut, margin, number, by_row, cells = strata
     groups = 1
     in_sets = first[x] >= 0 and first[y] >= 0
@@ -270,17 +280,39 @@ def contingency_test(tables, strata, ready, x, y, given, size, ignored):  # type
             refine_strata(by_row[k], codes[given[k]], sizes[given[k]], by_row[k + 1])
         ready[1] = max(ready[1], size)
         return test_by_rows(tables, by_row[size], groups, x, y)
-    for k in range(ready[0], size):
-        column = given[k]
-        number[k + 1] = split_sets(
-            cut[k], margin[k], number[k], sets, first[column], sizes[column], cut[k + 1], margin[k + 1]
-        )
-    ready[0] = max(ready[0], size)
     statistic = 0.0
     freedom = 0.0
     most_freedom = float(groups * (rows - 1) * (columns - 1))
-    for s in range(number[size]):
-        count_set(cut[size, s], margin[size, s], sets, first[x], rows, first[y], columns, cells)
+    counted = size < 2 and len(shared) > 0
+    if counted:
+        strata_count = groups
+    else:
+        for k in range(ready[0], size):
+            column = given[k]
+            number[k + 1] = split_sets(
+                cut[k], margin[k], number[k], sets, first[column], sizes[column], cut[k + 1], margin[k + 1]
+            )
+        ready[0] = max(ready[0], size)
+        strata_count = number[size]
+    for s in range(strata_count):
+        if counted and size == 0:
+            for i in range(rows):
+                for j in range(columns):
+                    cells[i, j] = shared[first[x] + i, first[y] + j]
+                cells[i, columns] = shared[first[x] + i, first[x] + i]
+            for j in range(columns):
+                cells[rows, j] = shared[first[y] + j, first[y] + j]
+        elif counted:
+            among = first[given[0]] + s
+            for i in range(rows):
+                cells[i, columns] = shared[among, first[x] + i]
+            for j in range(columns):
+                cells[rows, j] = shared[among, first[y] + j]
+            count_set(sets[among], sets, first[x], rows, first[y], columns, cells)
+        else:
+            margin_in_set(cut[size, s], margin[size, s], sets, first[x], rows, cells[:, columns])
+            margin_in_set(cut[size, s], margin[size, s], sets, first[y], columns, cells[rows])
+            count_set(cut[size, s], sets, first[x], rows, first[y], columns, cells)
         more, degrees = table_statistic(cells, rows, columns, pearson, logs)
         statistic += more
         freedom += degrees

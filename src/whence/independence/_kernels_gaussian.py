@@ -57,6 +57,16 @@ def correlation_given(correlation, size, with_x, with_y):  # type: ignore[no-unt
     return max(-1.0, min(1.0, correlation / math.sqrt(left_x * left_y)))
 
 
+@kernel("float64(float64[:,::1], int64, int64, int64)", allocates=False)
+def correlation_given_one(correlation, x, y, s):  # type: ignore[no-untyped-def]
+    """Return the partial correlation given one column, the same as with a factor of one row."""
+    to_x, to_y = correlation[x, s], correlation[y, s]
+    left_x, left_y = 1.0 - to_x * to_x, 1.0 - to_y * to_y
+    if left_x <= DETERMINED or left_y <= DETERMINED:
+        return math.nan
+    return max(-1.0, min(1.0, (correlation[x, y] - to_x * to_y) / math.sqrt(left_x * left_y)))
+
+
 @kernel("float64[::1](float64[:,::1], int64[::1], int64[::1], int64[::1], int64[::1])")
 def partial_correlations(correlation, first, second, start, given):  # type: ignore[no-untyped-def]
     """Return the partial correlation of each pair given ``given[start[q]:start[q + 1]]``."""

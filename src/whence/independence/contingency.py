@@ -21,6 +21,8 @@ from whence.registry import Card, Paper, register
 _kernels = Kernels("whence.independence._kernels_discrete")
 
 ROWS_PER_CELL = 5.0
+# With more values than this in all columns together, the rows that each two share are not counted ahead (64 MiB).
+_MOST_COUNTED = 4_096
 _KINDS = frozenset({"binary", "categorical", "ordinal", "count"})
 
 
@@ -46,7 +48,18 @@ class _Contingency:
         """What the kernels count."""
         sets, first = row_sets(self.codes, self.sizes)
         logs = count_logs(self.rows_used)
-        return self.codes, self.sizes, sets, first, logs, self.pearson, float(self.most_cells)
+        uncounted = np.zeros((0, 0), np.int32)
+        return self.codes, self.sizes, sets, first, logs, self.pearson, float(self.most_cells), uncounted
+
+    @cached_property
+    def counted_tables(self) -> tuple[Any, ...]:
+        """The same with the rows that each two values share, for a search that asks for all pairs of columns."""
+        sets = self.tables[2]
+        if len(sets) > _MOST_COUNTED:
+            return self.tables
+        shared = np.empty((len(sets), len(sets)), np.int32)
+        _kernels.shared_rows(sets, shared)
+        return (*self.tables[:-1], shared)
 
     @property
     def most_cells(self) -> float:

@@ -157,7 +157,7 @@ def _columns(study: StudyLike) -> Table:
             str(column.kind),
             column.unit or "",
             f"{column.missing:,}",
-            f"{column.distinct:,}" if column.distinct is not None else "",
+            "" if (count := study.data.distinct(column.name)) is None else f"{count:,}",
             column.reason,
         )
         for column in study.data.columns.values()
