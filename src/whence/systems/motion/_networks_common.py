@@ -26,6 +26,29 @@ class Backbone(Protocol):
         """Return displacements (A, F, 2) under the agents' style codes (A, c)."""
 
 
+def rolled(cell: nn.LSTMCell, step: nn.Linear, at: Tensor, state: Tensor, future: int) -> Tensor:
+    """Return the steps (A, F, 2) that a recurrent decoder makes from a state (A, d), each fed with the one before.
+
+    A step is linear in the state before it, so that its way into the gates is folded into that of the state: one
+    product of matrices for each step instead of three. ``at`` is the last observed step (A, 2).
+    """
+    into = cell.weight_ih
+    weight = (cell.weight_hh + into @ step.weight).t()
+    bias = cell.bias_ih + cell.bias_hh
+    gates = torch.addmm(bias, state, cell.weight_hh.t()) + at @ into.t()
+    memory = torch.zeros_like(state)
+    bias = bias + into @ step.bias
+    states: list[Tensor] = []
+    for _ in range(future):
+        if states:
+            gates = torch.addmm(bias, states[-1], weight)
+        enter, forget, new, leave = gates.chunk(4, dim=1)
+        memory = forget.sigmoid() * memory + enter.sigmoid() * new.tanh()
+        states.append(leave.sigmoid() * memory.tanh())
+    steps: Tensor = step(torch.stack(states, dim=1))
+    return steps
+
+
 class StyleEncoder(nn.Module):
     """psi: one embedding per scene from how its agents keep away from one another, the mean over pairs of neighbours.
 

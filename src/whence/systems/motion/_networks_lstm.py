@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from whence.nn import ConcatResidual, mlp
+from whence.systems.motion._networks_common import rolled
 from whence.systems.motion._networks_inputs import Inputs
 
 
@@ -45,10 +46,4 @@ class RecurrentBackbone(nn.Module):
         """Return displacements from step to step (A, F, 2) under the style codes (A, c)."""
         if code is not None and len(self.modulator):
             latent = self.modulator[0](latent, code)
-        state = (latent, torch.zeros_like(latent))
-        at, steps = inputs.pace, []
-        for _ in range(self.future):
-            state = self.decoder(at, state)
-            at = self.step(state[0])
-            steps.append(at)
-        return torch.stack(steps, dim=1)
+        return rolled(self.decoder, self.step, inputs.pace, latent, self.future)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from whence.nn import ConcatResidual
+from whence.systems.motion._networks_common import rolled
 from whence.systems.motion._networks_crowd import Crowd, GraphAttention
 from whence.systems.motion._networks_inputs import Inputs
 
@@ -58,29 +59,7 @@ class GraphAttentionBackbone(nn.Module):
         if self.counterfactual:
             without = torch.cat([torch.zeros_like(latent[:, : self.width]), latent[:, self.width :], extra], dim=-1)
             return self._compared(at, state, without)
-        return self._rolled(at, state)
-
-    def _rolled(self, at: Tensor, state: Tensor) -> Tensor:
-        """Return the steps (A, F, 2) that the decoder makes, each fed with the one before.
-
-        A step is linear in the state before it, so that its way into the gates is folded into that of the state: one
-        product of matrices for each step instead of three.
-        """
-        cell, into = self.decoder, self.decoder.weight_ih
-        weight = (cell.weight_hh + into @ self.step.weight).t()
-        bias = cell.bias_ih + cell.bias_hh
-        gates = torch.addmm(bias, state, cell.weight_hh.t()) + at @ into.t()
-        memory = torch.zeros_like(state)
-        bias = bias + into @ self.step.bias
-        states: list[Tensor] = []
-        for _ in range(self.future):
-            if states:
-                gates = torch.addmm(bias, states[-1], weight)
-            enter, forget, new, leave = gates.chunk(4, dim=1)
-            memory = forget.sigmoid() * memory + enter.sigmoid() * new.tanh()
-            states.append(leave.sigmoid() * memory.tanh())
-        steps: Tensor = self.step(torch.stack(states, dim=1))
-        return steps
+        return rolled(self.decoder, self.step, at, state, self.future)
 
     def _compared(self, at: Tensor, state: Tensor, without: Tensor) -> Tensor:
         """Return the steps that a path makes beyond an empty one: both are decoded, fed with the difference."""

@@ -83,7 +83,7 @@ def _backbone(settings: MotionSettings, observed: int, future: int, channels: in
         "observed": observed,
         "future": future,
         "channels": channels,
-        "width": settings.width,
+        "width": settings.breadth,
         "style_dim": settings.style_dim,
     }
     if settings.backbone == "lstm":
@@ -124,7 +124,7 @@ class MotionLoss:
             code = codes[groups[part.scene]]
             if self.contrastive > 0 and len(codes) > 1:
                 parts["contrast"] = supervised_contrastive(
-                    network.style.project(embedding), groups, self.settings.temperature
+                    network.style.head(embedding), groups, self.settings.temperature
                 )
                 extra = self.contrastive * parts["contrast"]
         if isinstance(backbone, EndpointBackbone):

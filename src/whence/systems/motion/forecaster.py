@@ -91,8 +91,10 @@ class CausalMotionForecaster:
         "steps" for the recurrent backbones.
     residual : bool
         Forecast what is to be added to walking on as before.
-    width, depth : int
-        Of the layers, and of the perceptrons' parts how many layers each.
+    width : int, optional
+        Values in each layer: 96, or 32 for stgat, as published, if not given.
+    depth : int
+        Layers of each part of the perceptrons.
     activation : str
         Of the perceptrons.
     counterfactual : bool
@@ -148,7 +150,7 @@ class CausalMotionForecaster:
         neighbours: int | None = None,
         coordinates: Literal["auto", "places", "steps"] = "auto",
         residual: bool = True,
-        width: int = 96,
+        width: int | None = None,
         depth: int = 2,
         activation: str = "relu",
         counterfactual: bool = False,

@@ -35,7 +35,7 @@ class MotionSettings:
     neighbours: int | None = None
     coordinates: Coordinates = "auto"
     residual: bool = True
-    width: int = 96
+    width: int | None = None
     depth: int = 2
     activation: str = "relu"
     counterfactual: bool = False
@@ -60,6 +60,8 @@ class MotionSettings:
                 raise _out_of_range(name, value, f"a number from {least:g} up")
         for name, least in (("style_dim", 0), ("samples", 1), ("width", 4), ("depth", 1), ("steps", 1), ("batch", 2)):
             value = getattr(self, name)
+            if value is None and name == "width":
+                continue
             if not isinstance(value, int) or value < least:
                 raise _out_of_range(name, value, f"a whole number from {least} up")
         if self.neighbours is not None and (not isinstance(self.neighbours, int) or self.neighbours < 0):
@@ -78,6 +80,11 @@ class MotionSettings:
             raise ParameterError(
                 "E631", "counterfactual=True is a variant of backbone 'stgat'.", "Leave it out, or take stgat."
             )
+
+    @property
+    def breadth(self) -> int:
+        """Values in each layer: ``width``, or 32 for stgat, as published, and 96 for the others."""
+        return self.width or (32 if self.backbone == "stgat" else 96)
 
     @property
     def in_steps(self) -> bool:
