@@ -54,7 +54,6 @@ def main() -> None:
         print(json.dumps(first_call(options.first_call)))
         return
     target = RESULTS if options.out is None else options.out
-    found: dict[str, Any] = {**provenance(options.limit), **others(target, options.method)}
     for method in dict.fromkeys(cell.method for cell in CELLS):
         if options.method not in (None, method):
             continue
@@ -64,15 +63,19 @@ def main() -> None:
             "rows": chain(*(run_cell(c, options.limit, options.largest) for c in CELLS if c.method == method)),
             "accuracy": accuracy(method, options.largest) if method in SETTINGS else (),
         }
+        own: dict[str, list[dict[str, Any]]] = {name: [] for name in parts}
         for name, rows in parts.items():
             for row in rows:
-                found[name].append(row)
-                write_json(target, found)  # an hour's work is not lost to its last minute
+                own[name].append(row)
+                # Each row is written as it comes: an hour's work is not lost to its last minute, and two methods may
+                # be measured at the same time.
+                held = others(target, method)
+                write_json(target, {**provenance(options.limit), **{part: held[part] + own[part] for part in own}})
 
 
-def others(path: Path, method: str | None) -> dict[str, list[dict[str, Any]]]:
-    """Return what the file holds of other methods than the one that is measured anew; nothing if all are."""
-    held = json.loads(path.read_text()) if method is not None and path.exists() else {}
+def others(path: Path, method: str) -> dict[str, list[dict[str, Any]]]:
+    """Return what the file holds of other methods than the one that is measured anew."""
+    held = json.loads(path.read_text()) if path.exists() else {}
     parts = ("rows", "agreement", "cold_start", "accuracy")
     return {part: [row for row in held.get(part, []) if row["method"] != method] for part in parts}
 

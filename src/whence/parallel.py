@@ -50,8 +50,10 @@ def child_seeds(random_state: RandomState, count: int) -> Sequence[np.random.See
 
 
 def default_jobs() -> int:
-    """Return the number of processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of processors this process may use, and no more than the variable OMP_NUM_THREADS says."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return min(allowed, int(said)) if said.isdigit() and int(said) else allowed
 
 
 def fan_out(

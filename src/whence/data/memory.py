@@ -43,13 +43,13 @@ class MemoryTable:
     table : pyarrow.Table, optional
     names : sequence of str, optional
         Column names of ``numbers``.
-    numbers : float array of shape (n, p), optional
-        In place of the table, where all columns are floats: an Arrow table is made of them when one is asked for.
+    numbers : array of floats or of whole numbers, shape (n, p), optional
+        In place of the table: an Arrow table is made of it when one is asked for.
 
     Attributes
     ----------
     names : tuple of str
-    numbers : float array of shape (n, p) or None
+    numbers : array of shape (n, p) or None
     """
 
     in_memory = True
@@ -59,7 +59,7 @@ class MemoryTable:
         table: pa.Table | None = None,
         *,
         names: Sequence[str] = (),
-        numbers: NDArray[np.float64] | None = None,
+        numbers: NDArray[Any] | None = None,
     ) -> None:
         self.numbers = numbers
         if table is not None:
@@ -86,11 +86,11 @@ class MemoryTable:
         """Yield names and values, shape (p, n), of the columns stored as floats, about so many values at once."""
         import pyarrow as pa
 
-        floats = (
-            self.names
-            if self.numbers is not None
-            else [field.name for field in self.table.schema if pa.types.is_floating(field.type)]
-        )
+        floats: Sequence[str]
+        if self.numbers is not None:
+            floats = self.names if self.numbers.dtype.kind == "f" else ()
+        else:
+            floats = [field.name for field in self.table.schema if pa.types.is_floating(field.type)]
         columns = max(at_once // max(self.n_rows, 1), 1)
         for start in range(0, len(floats), columns):
             part = floats[start : start + columns]
@@ -127,7 +127,7 @@ class MemoryTable:
 
     def _as_floats(self, column: Column) -> NDArray[np.float64]:
         if self.numbers is not None and column.kind is not Kind.BINARY:
-            values = np.ascontiguousarray(self.numbers[:, self._place[column.name]])
+            values = np.ascontiguousarray(self.numbers[:, self._place[column.name]], dtype=np.float64)
         elif column.name in self._stored_as_numbers and column.kind is not Kind.BINARY:
             values = np.asarray(self.table.column(column.name).to_numpy(), dtype=np.float64)
         else:
@@ -156,19 +156,45 @@ class MemoryTable:
     def tally(self, name: str) -> Tally | None:
         """Return how often each value of a column occurs; None unless it holds whole numbers close together."""
         if name not in self._tallies:
-            self._tallies[name] = _tally(self.table.column(name))
+            values = self._whole_numbers(name)
+            self._tallies[name] = None if values is None else _tally(values, *self._ends(name, values))
         return self._tallies[name]
 
+    def _whole_numbers(self, name: str) -> NDArray[Any] | None:
+        """Return the values of a column without gaps that is stored as whole numbers."""
+        if self.numbers is not None:
+            return self.numbers[:, self._place[name]] if self.numbers.dtype.kind in "iu" else None
+        import pyarrow as pa
+
+        column = self.table.column(name)
+        stored = pa.types.is_integer(column.type) and not column.null_count
+        return column.to_numpy() if stored else None
+
+    def _ends(self, name: str, values: NDArray[Any]) -> tuple[int, int]:
+        if self.numbers is None:
+            return int(values.min(initial=0)), int(values.max(initial=0))
+        lowest, highest = self._all_ends
+        return lowest[self._place[name]], highest[self._place[name]]
+
+    @cached_property
+    def _all_ends(self) -> tuple[list[int], list[int]]:
+        numbers = np.zeros((1, 0)) if self.numbers is None else self.numbers
+        return numbers.min(axis=0).tolist(), numbers.max(axis=0).tolist()
+
     def _integer_codes(self, name: str, levels: tuple[Any, ...]) -> NDArray[np.int32] | None:
-        found = self.tally(name)
-        if found is None or not all(isinstance(level, int) for level in levels):
+        found, values = self.tally(name), self._whole_numbers(name)
+        if found is None or values is None or not all(isinstance(level, int) for level in levels):
             return None
         place = np.full(len(found.counts), -1, dtype=np.int32)
         for code, level in enumerate(levels):
             if 0 <= level - found.low < len(place):
                 place[level - found.low] = code
-        codes: NDArray[np.int32] = place[self.table.column(name).to_numpy().astype(np.int64) - found.low]
+        codes: NDArray[np.int32] = place[values.astype(np.int64) - found.low]
         return codes
+
+    @cached_property
+    def _as_numbers(self) -> NDArray[np.float64]:
+        return np.asarray(self.numbers, dtype=np.float64)
 
     @cached_property
     def _place(self) -> dict[str, int]:
@@ -210,7 +236,7 @@ class MemoryTable:
     def _placed(self, columns: Sequence[Column]) -> tuple[NDArray[np.float64], list[int] | None]:
         """Return an array that holds columns, and where they stand in it; None if it holds them alone."""
         if self.numbers is not None and not any(column.kind is Kind.BINARY for column in columns):
-            return self.numbers, [self._place[column.name] for column in columns]
+            return self._as_numbers, [self._place[column.name] for column in columns]
         matrix = np.empty((self.n_rows, len(columns)))
         for k, column in enumerate(columns):
             matrix[:, k] = self.floats(column)
@@ -234,19 +260,13 @@ class MemoryTable:
         return Counts(coded.names, coded.levels, table.astype(np.int64), len(complete))
 
 
-def _tally(column: pa.ChunkedArray) -> Tally | None:
-    import pyarrow as pa
-
-    if not pa.types.is_integer(column.type) or column.null_count or not len(column):
-        return None
-    values = column.to_numpy()
-    low, high = int(values.min()), int(values.max())
+def _tally(values: NDArray[Any], low: int, high: int) -> Tally | None:
     if high - low > _CLOSE or high > _LARGEST:
         return None
-    parts = (values[start : start + _TALLIED] for start in range(0, len(values), _TALLIED))
     counts = np.zeros(high - low + 1, dtype=np.int64)
-    for part in parts:
-        counts += np.bincount(part.astype(np.int64) - low, minlength=len(counts))
+    for start in range(0, len(values), _TALLIED):
+        part = values[start : start + _TALLIED].astype(np.int64) - low
+        counts += np.bincount(part, minlength=len(counts))
     return Tally(low, counts)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NUMBERS = count(1)
-_NUMBER_TYPES = tuple(map(np.dtype, ("float32", "int64", "int32", "int16", "int8")))
+_NUMBER_TYPES = tuple(map(np.dtype, ("float64", "float32", "int64", "int32", "int16", "int8")))
 
 
 @dataclass(frozen=True)
@@ -126,14 +126,10 @@ def _open_array(source: np.ndarray, names: Sequence[str] | None) -> Opened:
             "E113", f"{len(listed)} names were given for {source.shape[1]} columns.", "Give one name for each column."
         )
     check_names(listed, "the array")
-    if source.dtype == np.float64:
+    if source.dtype in _NUMBER_TYPES:
         numbers = np.array(source, order="C")  # a copy, so that what is read stays as it was
         return Opened("the array", "numpy", MemoryTable(names=listed, numbers=numbers), notes=notes, keep_native=True)
-    columns = np.array(source.T, order="C")
-    if columns.dtype in _NUMBER_TYPES:
-        table = pa.table([pa.array(column) for column in columns], names=listed)
-    else:
-        table = flat(pa.table([to_arrow_array(name, column) for name, column in zip(listed, columns)], names=listed))
+    table = flat(pa.table([to_arrow_array(name, column) for name, column in zip(listed, source.T)], names=listed))
     return Opened("the array", "numpy", MemoryTable(table), notes=notes, keep_native=True)
 
 

@@ -14,6 +14,10 @@ MOST_SET_CELLS = 300
 # could be given none at all otherwise, and every such pair that anything relates would stay joined.
 FINER_WITH_ONE = 5.0
 
+# Up to so many degrees of freedom the tail is a short sum; 1 / k for its terms.
+MOST_SUMMED = 60
+INVERSES = 1.0 / np.maximum(np.arange(MOST_SUMMED + 2.0), 1.0)
+
 # Codes (p, n) and sizes (p,); the sets of rows with each value and where a column's begin (`whence.counting.row_sets`);
 # c log c; whether Pearson's statistic is wanted or the likelihood ratio; cells that a conditional test may have; the
 # rows that each two sets share (`shared_rows`), or none where they were not counted.
@@ -23,16 +27,32 @@ TABLES = "Tuple((int32[:,::1], int64[::1], uint64[:,::1], int64[::1], float64[::
 STRATA = "Tuple((uint64[:,:,::1], int64[:,::1], int64[::1], int32[:,::1], int64[:,::1]))"
 
 
+@kernel("float64(float64, int64)", allocates=False)
+def tail_by_sum(x, freedom):  # type: ignore[no-untyped-def]
+    """Return P(chi-square > 2 x) as a sum of ``freedom / 2`` terms."""
+    even = freedom % 2 == 0
+    term = 1.0 if even else 2.0 * math.sqrt(x / math.pi)
+    total = term if even or freedom > 1 else 0.0
+    for k in range(1, freedom // 2):
+        term *= x * INVERSES[2 * k if even else 2 * k + 1] * 2.0
+        total += term
+    found = math.exp(-x) * total
+    return found if even else found + math.erfc(math.sqrt(x))
+
+
 @kernel("float64(float64, float64)", allocates=False)
 def chi_square_tail(statistic, freedom):  # type: ignore[no-untyped-def]
     """Return P(chi-square with ``freedom`` degrees > statistic): the regularised upper incomplete gamma function.
 
-    A power series below the mean, a continued fraction above it (Abramowitz and Stegun 6.5.29 and 6.5.31).
+    The finite sum for few whole degrees (Abramowitz and Stegun 26.4.4 and 26.4.5); else a power series below the mean
+    and a continued fraction above it (6.5.29 and 6.5.31).
     """
     a = 0.5 * freedom
     x = 0.5 * statistic
     if x <= 0.0:
         return 1.0
+    if freedom <= MOST_SUMMED and freedom == math.floor(freedom):
+        return tail_by_sum(x, int(freedom))
     scale = math.exp(a * math.log(x) - x - math.lgamma(a))
     if scale == 0.0:
         return 0.0 if x > a else 1.0
