@@ -111,8 +111,8 @@ def open_table(data: Any, card: Card) -> Dataset:
             f"a search needs at least two columns; {dataset.source} has {len(dataset.names)}.",
             "Add columns that may cause or be caused.",
         )
-    columns = dataset.columns
-    empty = [name for name, column in columns.items() if column.missing == dataset.n_rows]
+    columns, rows = dataset.columns, dataset.n_rows
+    empty = [name for name, column in columns.items() if column.missing == rows]
     if empty:
         raise DataError("E306", f"column {quote_names(empty)} has no value in any row.", leave_out(empty))
     constant = [name for name, column in columns.items() if column.kind is Kind.CONSTANT]
@@ -161,9 +161,9 @@ def gaussian_input(data: Dataset, *, rows_per_column: bool = False) -> GaussianI
     warnings = check_rows(data, moments.n, rows_per_column)
     variance = np.diag(moments.covariance)
     typical = np.maximum(np.abs(moments.mean), np.sqrt(np.abs(variance)))
-    flat = [name for name, v, scale in zip(moments.names, variance, typical) if not v > (1e-13 * scale) ** 2]
-    if flat:
-        raise constant_columns(flat, moments.n)
+    flat = np.flatnonzero(~(variance > (1e-13 * typical) ** 2))
+    if len(flat):
+        raise constant_columns([moments.names[k] for k in flat], moments.n)
     _refuse_copies(moments)
     binary = [name for name, kind in data.kinds().items() if kind is Kind.BINARY]
     if binary:

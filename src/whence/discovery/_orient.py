@@ -190,7 +190,7 @@ def _judged(
     """Return the colliders, surest first, the ambiguous triples, and how many tests were made."""
     pairs, mids = unshielded(skeleton.adjacency)
     share, sets, statistic, tests = _shares(skeleton, scan, alpha, forbidden, rule, max_depth, most_sets, pairs, mids)
-    owner = np.repeat(np.arange(len(pairs)), np.diff(mids.start))
+    owner = np.repeat(np.arange(len(pairs)), mids.lengths)
     a, c = pairs[owner].T if len(owner) else np.zeros((2, 0), np.int64)
     b = mids.nodes
     seldom = share < 0.5 if rule == "majority" else share == 0.0
@@ -233,10 +233,10 @@ def _shares(
             holds = [
                 k in given for given, start, end in _best_sets(found, mids) for k in mids.nodes[start:end].tolist()
             ]
-            containing = np.array(holds, dtype=np.int64) * np.repeat(separating, np.diff(mids.start))
+            containing = np.array(holds, dtype=np.int64) * np.repeat(separating, mids.lengths)
         tests += found.tests
     share = np.full(len(mids.nodes), 0.5)
-    owner = np.repeat(np.arange(len(pairs)), np.diff(mids.start))
+    owner = np.repeat(np.arange(len(pairs)), mids.lengths)
     seen = separating[owner] > 0
     share[seen] = containing[seen] / separating[owner][seen]
     for place in np.flatnonzero(~seen):
@@ -255,7 +255,7 @@ def _best_sets(found: Scan, mids: Neighbours) -> Iterator[tuple[tuple[int, ...],
 
 def _take(lists: Neighbours, rows: Integers) -> tuple[Neighbours, Integers]:
     """Return some of the lists, and where their nodes stand in the whole."""
-    length = np.diff(lists.start)[rows]
+    length = lists.lengths[rows]
     start = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
     places = np.repeat(lists.start[rows] - start[:-1], length) + np.arange(start[-1])
     return Neighbours(start, lists.nodes[places]), places
@@ -265,7 +265,7 @@ def unshielded(adjacency: Booleans) -> tuple[Integers, Neighbours]:
     """Return the pairs that are not joined but share a neighbour, shape (k, 2), and for each those neighbours."""
     near = Neighbours.of(adjacency)
     p = len(adjacency)
-    mids = np.repeat(np.arange(p), np.diff(near.start))
+    mids = np.repeat(np.arange(p), near.lengths)
     later = near.start[mids + 1] - np.arange(len(mids)) - 1  # how many neighbours of the same node follow in its list
     first = np.repeat(np.arange(len(mids)), later)
     second = first + 1 + np.arange(len(first)) - np.repeat(np.cumsum(later) - later, later)
@@ -274,7 +274,7 @@ def unshielded(adjacency: Booleans) -> tuple[Integers, Neighbours]:
     key, mid_nodes = a[apart] * p + c[apart], mids[first[apart]]
     order = np.argsort(key, kind="stable")
     key = key[order]
-    begins = np.flatnonzero(np.diff(key, prepend=-1))
+    begins = np.flatnonzero(np.append(True, key[1:] != key[:-1])[: len(key)])
     found, start = key[begins], np.append(begins, len(key))
     return np.column_stack(np.divmod(found, p)).astype(np.int64).reshape(-1, 2), Neighbours(start, mid_nodes[order])
 

@@ -51,7 +51,12 @@ class Neighbours:
     @property
     def most(self) -> int:
         """Neighbours of the column that has the most."""
-        return int(np.diff(self.start).max(initial=0))
+        return int(self.lengths.max(initial=0))
+
+    @property
+    def lengths(self) -> Integers:
+        """Neighbours of each column."""
+        return self.start[1:] - self.start[:-1]
 
 
 @dataclass(frozen=True)

@@ -318,8 +318,8 @@ def evidence_of(graph: Graph, skeleton: Skeleton, names: tuple[str, ...]) -> tup
         i, j = index[edge.source], index[edge.target]
         pair = (i, j) if i < j else (j, i)
         p_value = skeleton.p_values[pair]
-        seen = {} if math.isnan(p_value) else {"p_value": p_value, "statistic": skeleton.statistics[pair]}
-        listed.append(EdgeEvidence(edge.source, edge.target, **seen))
+        seen = () if math.isnan(p_value) else (p_value, skeleton.statistics[pair])
+        listed.append(EdgeEvidence(edge.source, edge.target, *seen))
     return tuple(listed)
 
 
