@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 _MOST_LOGS = 65_536
 # A column with more values than this has no sets: they would take more room than its codes.
 _MOST_VALUES = 100
+# Codes that are compared together.
+_COMPARED = 2**18
 
 
 def row_sets(codes: NDArray[np.int32], sizes: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
@@ -37,9 +39,13 @@ def row_sets(codes: NDArray[np.int32], sizes: NDArray[np.int64]) -> tuple[NDArra
     first = np.where(held > 0, np.cumsum(held) - held, -1).astype(np.int64)
     sets = np.zeros((int(held.sum()), (codes.shape[1] + 63) // 64), dtype="<u8")
     bits = sets.view(np.uint8)
-    for column in np.flatnonzero(held):
-        packed = np.packbits(codes[column] == np.arange(held[column])[:, None], axis=1, bitorder="little")
-        bits[first[column] : first[column] + held[column], : packed.shape[1]] = packed
+    owner = np.repeat(np.arange(len(held)), held)
+    value = (np.arange(len(owner)) - np.repeat(first, held)).astype(np.int32)
+    at_once = max(_COMPARED // max(codes.shape[1], 1), 1)
+    for start in range(0, len(owner), at_once):
+        part = slice(start, start + at_once)
+        packed = np.packbits(codes[owner[part]] == value[part, None], axis=1, bitorder="little")
+        bits[part, : packed.shape[1]] = packed
     return sets.astype(np.uint64, copy=False), first
 
 

@@ -389,10 +389,31 @@ def test_an_array_of_floats_is_read_as_the_same_columns_in_a_table():
         np.testing.assert_array_equal(one.mean, other.mean)
 
 
+def test_an_array_of_whole_numbers_is_read_as_the_same_columns_in_a_table():
+    rng = np.random.default_rng(4)
+    values = np.column_stack([rng.integers(-3, 3, 60), rng.integers(0, 2, 60), rng.integers(0, 10**9, 60), [7] * 60])
+    names = ["a", "b", "c", "d"]
+    kinds = {"a": "categorical"}
+    array = read(values, names=names, kinds=kinds)
+    table = read({name: values[:, k] for k, name in enumerate(names)}, kinds=kinds)
+    assert list(array.columns.values()) == list(table.columns.values())
+    assert array.fingerprint() == table.fingerprint()
+    for chosen in (["b", "a"], ["a"]):
+        one, other = array.codes(chosen), table.codes(chosen)
+        assert one.levels == other.levels
+        assert np.array_equal(one.codes, other.codes)
+    assert np.array_equal(array.numeric(["c", "b"]), table.numeric(["c", "b"]))
+    few = array.take([5, 2, 9]), table.take([5, 2, 9])
+    assert np.array_equal(few[0].codes(["a", "b"]).codes, few[1].codes(["a", "b"]).codes)
+    assert few[0].codes(["a"]).levels == array.codes(["a"]).levels
+
+
+@pytest.mark.parametrize("in_table", [True, False])
 @pytest.mark.parametrize("kind", [np.int8, np.uint64, np.int64])
-def test_whole_numbers_at_the_ends_of_their_type(kind):
+def test_whole_numbers_at_the_ends_of_their_type(kind, in_table):
     ends = np.iinfo(kind)
-    data = read(pa.table({"k": pa.array(np.array([ends.min, ends.max, ends.max, 1], dtype=kind))}))
+    values = np.array([ends.min, ends.max, ends.max, 1], dtype=kind)
+    data = read(pa.table({"k": pa.array(values)})) if in_table else read(values[:, None], names=["k"])
     column = data.with_kinds(k="ordinal").columns["k"]
     assert column.levels == tuple(sorted({int(ends.min), 1, int(ends.max)}))
     assert data.with_kinds(k="ordinal").codes().codes[:, 0].tolist() == ([0, 2, 2, 1])

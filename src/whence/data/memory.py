@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -14,25 +13,11 @@ from numpy.typing import NDArray
 
 from whence.data.kinds import Column, Kind, level_numbers, plain
 from whence.data.statistics import Codes, Counts, Moments, check_cells, moments_of
+from whence.data.whole_numbers import WholeNumbers
 from whence.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-# Whole numbers within such a distance are looked up by position.
-_CLOSE = 65_536
-# Rows that are counted together.
-_TALLIED = 2**20
-_LARGEST = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How often each whole number occurs, from the lowest up."""
-
-    low: int
-    counts: NDArray[np.int64]
 
 
 class MemoryTable:
@@ -66,7 +51,7 @@ class MemoryTable:
             self.table = table
         self.names = tuple(names if table is None else table.column_names)
         self._floats: dict[tuple[str, Kind], NDArray[np.float64]] = {}
-        self._tallies: dict[str, Tally | None] = {}
+        self._whole: dict[str, WholeNumbers | None] = {}
         self._codes: dict[tuple[str, Kind], tuple[NDArray[np.int32], tuple[Any, ...]]] = {}
 
     @cached_property
@@ -141,56 +126,38 @@ class MemoryTable:
         key = (column.name, column.kind)
         if key not in self._codes:
             levels = column.levels if column.levels is not None else self.levels(column.name)
-            codes = self._integer_codes(column.name, levels)
-            codes = _looked_up(self.table.column(column.name), levels) if codes is None else codes
+            found = self.whole(column.name) if _are_whole(levels) else None
+            if found is not None:
+                codes = found[0].codes([found[1]], [levels])[:, 0]
+            else:
+                codes = _looked_up(self.table.column(column.name), levels)
             codes.flags.writeable = False
             self._codes[key] = (codes, levels)
         return self._codes[key]
 
     def levels(self, name: str) -> tuple[Any, ...]:
         """Return the distinct values of a column in order: an ordered category's own, else sorted."""
-        if (found := self.tally(name)) is not None:
-            return tuple((np.flatnonzero(found.counts) + found.low).tolist())
+        if (found := self.whole(name)) is not None:
+            return found[0].levels(found[1])
         return tuple(sorted_levels(self.table.column(name)))
 
-    def tally(self, name: str) -> Tally | None:
-        """Return how often each value of a column occurs; None unless it holds whole numbers close together."""
-        if name not in self._tallies:
-            values = self._whole_numbers(name)
-            self._tallies[name] = None if values is None else _tally(values, *self._ends(name, values))
-        return self._tallies[name]
+    def whole(self, name: str) -> tuple[WholeNumbers, int] | None:
+        """Return whole numbers and the place of a column among them; None unless its values are such, close together.
 
-    def _whole_numbers(self, name: str) -> NDArray[Any] | None:
-        """Return the values of a column without gaps that is stored as whole numbers."""
+        A column with a gap is none.
+        """
         if self.numbers is not None:
-            return self.numbers[:, self._place[name]] if self.numbers.dtype.kind in "iu" else None
-        import pyarrow as pa
-
-        column = self.table.column(name)
-        stored = pa.types.is_integer(column.type) and not column.null_count
-        return column.to_numpy() if stored else None
-
-    def _ends(self, name: str, values: NDArray[Any]) -> tuple[int, int]:
-        if self.numbers is None:
-            return int(values.min(initial=0)), int(values.max(initial=0))
-        lowest, highest = self._all_ends
-        return lowest[self._place[name]], highest[self._place[name]]
+            whole, place = self._all_whole, self._place[name]
+            return (whole, place) if whole is not None and whole.close[place] else None
+        if name not in self._whole:
+            self._whole[name] = _whole_column(self.table.column(name))
+        alone = self._whole[name]
+        return (alone, 0) if alone is not None else None
 
     @cached_property
-    def _all_ends(self) -> tuple[list[int], list[int]]:
-        numbers = np.zeros((1, 0)) if self.numbers is None else self.numbers
-        return numbers.min(axis=0).tolist(), numbers.max(axis=0).tolist()
-
-    def _integer_codes(self, name: str, levels: tuple[Any, ...]) -> NDArray[np.int32] | None:
-        found, values = self.tally(name), self._whole_numbers(name)
-        if found is None or values is None or not all(isinstance(level, int) for level in levels):
-            return None
-        place = np.full(len(found.counts), -1, dtype=np.int32)
-        for code, level in enumerate(levels):
-            if 0 <= level - found.low < len(place):
-                place[level - found.low] = code
-        codes: NDArray[np.int32] = place[values.astype(np.int64) - found.low]
-        return codes
+    def _all_whole(self) -> WholeNumbers | None:
+        fits = self.numbers is not None and self.numbers.dtype.kind in "iu" and len(self.numbers)
+        return WholeNumbers(self.numbers) if fits else None  # type: ignore[arg-type]
 
     @cached_property
     def _as_numbers(self) -> NDArray[np.float64]:
@@ -244,11 +211,16 @@ class MemoryTable:
 
     def codes(self, columns: Sequence[Column]) -> Codes:
         """Return columns as codes side by side."""
+        names = tuple(column.name for column in columns)
+        levels = [column.levels if column.levels is not None else self.levels(column.name) for column in columns]
+        whole = self._all_whole
+        if whole is not None and all(_are_whole(listed) and self.whole(n) for n, listed in zip(names, levels)):
+            return Codes(whole.codes([self._place[name] for name in names], levels), tuple(levels), names)
         coded = [self.coded(column) for column in columns]
         matrix = np.empty((self.n_rows, len(columns)), dtype=np.int32)
         for k, (codes, _) in enumerate(coded):
             matrix[:, k] = codes
-        return Codes(matrix, tuple(levels for _, levels in coded), tuple(column.name for column in columns))
+        return Codes(matrix, tuple(levels), names)
 
     def counts(self, columns: Sequence[Column]) -> Counts:
         """Return the contingency table of the columns."""
@@ -260,14 +232,17 @@ class MemoryTable:
         return Counts(coded.names, coded.levels, table.astype(np.int64), len(complete))
 
 
-def _tally(values: NDArray[Any], low: int, high: int) -> Tally | None:
-    if high - low > _CLOSE or high > _LARGEST:
+def _whole_column(column: pa.ChunkedArray) -> WholeNumbers | None:
+    import pyarrow as pa
+
+    if not pa.types.is_integer(column.type) or column.null_count or not len(column):
         return None
-    counts = np.zeros(high - low + 1, dtype=np.int64)
-    for start in range(0, len(values), _TALLIED):
-        part = values[start : start + _TALLIED].astype(np.int64) - low
-        counts += np.bincount(part, minlength=len(counts))
-    return Tally(low, counts)
+    found = WholeNumbers(column.to_numpy()[:, None])
+    return found if found.close[0] else None
+
+
+def _are_whole(levels: tuple[Any, ...]) -> bool:
+    return all(isinstance(level, int) for level in levels)
 
 
 def _looked_up(column: pa.ChunkedArray, levels: tuple[Any, ...]) -> NDArray[np.int32]:

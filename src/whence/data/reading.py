@@ -230,8 +230,9 @@ def _facts(rows: MemoryTable, name: str) -> Facts:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if (tally := rows.tally(name)) is not None:
-        return Facts("integer", rows.n_rows, int(np.count_nonzero(tally.counts)), True, float(tally.low))
+    if (found := rows.whole(name)) is not None:
+        whole, place = found
+        return Facts("integer", rows.n_rows, whole.distinct(place), True, float(whole.low[place]))
     values = rows.table.column(name)
     kind = values.type
     present = len(values) - values.null_count

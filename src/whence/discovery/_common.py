@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,6 +34,8 @@ SAME = 1.0 - 1e-10
 _FEWEST_ROWS = 5
 # From this share of rows left out on, it is said what cost them and what would have used them.
 _MANY_LEFT_OUT = 0.05
+# Codes that are counted together.
+_COUNTED = 2**18
 
 
 @dataclass(frozen=True)
@@ -186,18 +188,19 @@ def discrete_input(data: Dataset) -> DiscreteInput:
     complete = (coded.codes >= 0).all(axis=1)
     rows = np.ascontiguousarray(coded.codes[complete].T) if not complete.all() else np.ascontiguousarray(coded.codes.T)
     warnings = check_rows(data, rows.shape[1], rows_per_column=False)
-    sizes = np.zeros(len(rows), dtype=np.int64)
-    for column, codes in enumerate(rows):
-        occurring = np.flatnonzero(np.bincount(codes))
-        sizes[column] = len(occurring)
-        if len(occurring) and occurring[-1] != len(occurring) - 1:
-            place = np.zeros(occurring[-1] + 1, dtype=np.int32)
+    counts = _value_counts(rows)
+    sizes = np.array([len(found) for found in counts], dtype=np.int64)
+    for column, found in enumerate(counts):
+        if not found.all():  # some value is in no complete row
+            occurring = np.flatnonzero(found)
+            place = np.zeros(len(found), dtype=np.int32)
             place[occurring] = np.arange(len(occurring), dtype=np.int32)
-            rows[column] = place[codes]
+            rows[column] = place[rows[column]]
+            sizes[column], counts[column] = len(occurring), found[occurring]
     flat = [name for name, size in zip(data.names, sizes) if size < 2]
     if flat:
         raise constant_columns(flat, rows.shape[1])
-    _refuse_same_codes(data.names, rows)
+    _refuse_same_codes(data.names, rows, counts)
     return DiscreteInput(data.names, rows, sizes, tuple(warnings), data.library)
 
 
@@ -386,11 +389,24 @@ def same_columns(a: str, b: str) -> DataError:
     )
 
 
-def _refuse_same_codes(names: tuple[str, ...], codes: NDArray[np.int32]) -> None:
+def _value_counts(rows: NDArray[np.int32]) -> list[NDArray[np.int64]]:
+    """Return for each column, a row of codes, how often each occurs."""
+    widths = rows.max(axis=1, initial=-1).astype(np.int64) + 1
+    at_once = max(_COUNTED // max(rows.shape[1], 1), 1)
+    counts: list[NDArray[np.int64]] = []
+    for start in range(0, len(rows), at_once):
+        width = widths[start : start + at_once]
+        begin = np.cumsum(width) - width
+        placed = (rows[start : start + at_once] + begin[:, None]).ravel()
+        counts += np.split(np.bincount(placed, minlength=int(width.sum())), begin[1:])
+    return counts
+
+
+def _refuse_same_codes(names: tuple[str, ...], codes: NDArray[np.int32], counts: Sequence[NDArray[np.int64]]) -> None:
     """Raise DataError for the first pair of discrete columns that are the same up to the names of their values."""
     alike: dict[bytes, list[int]] = {}  # columns whose values occur equally often
-    for column, row in enumerate(codes):
-        alike.setdefault(np.sort(np.bincount(row)).tobytes(), []).append(column)
+    for column, found in enumerate(counts):
+        alike.setdefault(np.sort(found).tobytes(), []).append(column)
     for group in alike.values():
         seen: dict[bytes, int] = {}
         for column in group if len(group) > 1 else ():
