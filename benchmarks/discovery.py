@@ -69,22 +69,27 @@ def main() -> None:
                 own[name].append(row)
                 # Each row is written as it comes: an hour's work is not lost to its last minute, and two methods may
                 # be measured at the same time.
-                held = others(target, method)
+                held = others(target, method, options.largest)
                 write_json(target, {**provenance(options.limit), **{part: held[part] + own[part] for part in own}})
 
 
-def others(path: Path, method: str) -> dict[str, list[dict[str, Any]]]:
-    """Return what the file holds of other methods than the one that is measured anew."""
+def others(path: Path, method: str, largest: int) -> dict[str, list[dict[str, Any]]]:
+    """Return what the file holds of other methods and sizes than those that are measured anew."""
     held = json.loads(path.read_text()) if path.exists() else {}
     parts = ("rows", "agreement", "cold_start", "accuracy")
-    return {part: [row for row in held.get(part, []) if row["method"] != method] for part in parts}
+    kept = {part: [row for row in held.get(part, []) if row["method"] != method] for part in parts}
+    for part in ("rows", "accuracy"):
+        kept[part] += [row for row in held.get(part, []) if row["method"] == method and row["p"] > largest]
+    return kept
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--limit", type=float, default=60.0, help="seconds on the clock per run")
     parser.add_argument("--method", help="only this method, the figures of others being kept")
-    parser.add_argument("--largest", type=int, default=10**6, help="only up to this many columns")
+    parser.add_argument(
+        "--largest", type=int, default=10**6, help="only up to this many columns, larger ones being kept"
+    )
     parser.add_argument("--out", type=Path, help="another file for the results")
     parser.add_argument("--run", help=argparse.SUPPRESS)
     parser.add_argument("--first-call", help=argparse.SUPPRESS)
