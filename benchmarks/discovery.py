@@ -88,7 +88,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--limit", type=float, default=60.0, help="seconds on the clock per run")
     parser.add_argument("--method", help="only this method, the figures of others being kept")
     parser.add_argument(
-        "--largest", type=int, default=10**6, help="only up to this many columns, larger ones being kept"
+        "--largest", type=int, default=10**6, help="only up to so many columns, larger tables being kept"
     )
     parser.add_argument("--out", type=Path, help="another file for the results")
     parser.add_argument("--run", help=argparse.SUPPRESS)
