@@ -140,3 +140,11 @@ def test_tables_counted_ahead_give_the_same_answers(test, power):
     alone, ahead = (contingency_tests(tables, *asked) for tables in (held.tables, held.counted_tables))
     assert len(held.counted_tables[-1]) == 12
     np.testing.assert_array_equal(alone, ahead)
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 7, 20, 59, 60, 61, 300])
+def test_the_tail_is_that_of_scipy_from_end_to_end(freedom):
+    statistic = np.geomspace(1e-8, 1200, 60)
+    found = [chi_square_tail(value, freedom) for value in statistic]
+    np.testing.assert_allclose(found, chi2.sf(statistic, freedom), rtol=1e-10, atol=1e-300)
+    assert chi_square_tail(1e15, freedom) == 0.0

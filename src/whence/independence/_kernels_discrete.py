@@ -30,6 +30,8 @@ STRATA = "Tuple((uint64[:,:,::1], int64[:,::1], int64[::1], int32[:,::1], int64[
 @kernel("float64(float64, int64)", allocates=False)
 def tail_by_sum(x, freedom):  # type: ignore[no-untyped-def]
     """Return P(chi-square > 2 x) as a sum of ``freedom / 2`` terms."""
+    if x > 745.0:  # the exponential of -x is zero
+        return 0.0
     even = freedom % 2 == 0
     term = 1.0 if even else 2.0 * math.sqrt(x / math.pi)
     total = term if even or freedom > 1 else 0.0
