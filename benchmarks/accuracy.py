@@ -335,6 +335,7 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=60.0, help="seconds on the clock per table")
     parser.add_argument("--data", type=Path, help="folder with sachs/")
     parser.add_argument("--only", default="", help="only cases whose family or name contains this")
+    parser.add_argument("--contender", help="only this search or peer, the rows of others being kept")
     parser.add_argument("--keep", action="store_true", help="keep the rows that are there")
     parser.add_argument("--table", action="store_true", help="only write the table of docs/choose.md anew")
     parser.add_argument("--out", type=Path, default=RESULTS, help="another file for the results")
@@ -354,12 +355,16 @@ def measure(options: argparse.Namespace) -> None:
     chosen = [case for case in cases(options.data) if options.only in case.family or options.only in case.name]
     held = json.loads(options.out.read_text())["rows"] if options.out.exists() else []
     anew = {case.name for case in chosen}
-    rows = [row for row in held if options.keep or row["case"] not in anew]
+    rows = [
+        row
+        for row in held
+        if options.keep or row["case"] not in anew or options.contender not in (None, row["contender"])
+    ]
     done = {(row["case"], row["contender"]) for row in rows}
     found = {**provenance(options.limit), "rows": rows}
     for case in chosen:
         for contender in (*case.searches, *case.peers):
-            if (case.name, contender) in done:
+            if (case.name, contender) in done or options.contender not in (None, contender):
                 continue
             row = {
                 "family": case.family,

@@ -35,7 +35,7 @@ class OrderSearch(ScoreSearch):
         penalty: float = 1.0,
         per_edge: float | None = None,
         ess: float = 1.0,
-        restarts: int | None = 0,
+        restarts: int | None = None,
         most_parents: int | None = None,
         knowledge: Knowledge | None = None,
         random_state: int = 0,
@@ -64,8 +64,8 @@ class OrderSearch(ScoreSearch):
         limit = p if self.most_parents is None else max(self.most_parents, int(found.required.sum(axis=0).max()))
         restarts, rules = self.restarts, {}
         if restarts is None:
-            restarts = _RESTARTS if p <= _FEW_COLUMNS else 0
-            rules["restarts_rule"] = f"{_RESTARTS} up to {_FEW_COLUMNS} columns, where they cost little; else none"
+            restarts = _RESTARTS if p <= _FEW_COLUMNS and self.score != "kernel" else 0
+            rules["restarts_rule"] = f"{_RESTARTS} up to {_FEW_COLUMNS} columns, none with the kernel score; else none"
         rng = np.random.default_rng(self.random_state)
         wishes = [start_order(found.score), *(rng.permutation(p) for _ in range(restarts))]
         free = not before.any()

@@ -50,8 +50,10 @@ class BOSS(OrderSearch):
         2 log p - log(n) / 2 where that is more.
     ess : float
         Equivalent sample size of BDeu.
-    restarts : int
-        Searches from further random orders; the best result is kept.
+    restarts : int, optional
+        Searches from further random orders; the best result is kept. By default 5 up to 20 columns, where they cost
+        milliseconds, and none from there on or with the kernel score. One restart finds most of what none misses, in
+        about twice the time.
     most_parents : int, optional
         Parents that one column may have; by default there is no limit.
     knowledge : Knowledge, optional

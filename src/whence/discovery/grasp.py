@@ -54,9 +54,9 @@ class GRaSP(OrderSearch):
     depth : int
         Tucks in a sequence.
     restarts : int, optional
-        Searches from further random orders; the best result is kept. By default 5 up to 20 columns and none from there
-        on: where causes determine an effect without noise, as in the network asia, one order in twenty to one in three
-        ends in a class that no sequence of tucks improves.
+        Searches from further random orders; the best result is kept. By default 5 up to 20 columns, and none from
+        there on or with the kernel score: where causes determine an effect without noise, as in the network asia, one
+        order in twenty to one in three ends in a class that no sequence of tucks improves.
     most_parents : int, optional
         Parents that one column may have; by default there is no limit.
     knowledge : Knowledge, optional
