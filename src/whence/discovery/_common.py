@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -189,14 +190,14 @@ def discrete_input(data: Dataset) -> DiscreteInput:
     rows = np.ascontiguousarray(coded.codes[complete].T) if not complete.all() else np.ascontiguousarray(coded.codes.T)
     warnings = check_rows(data, rows.shape[1], rows_per_column=False)
     counts = _value_counts(rows)
-    sizes = np.array([len(found) for found in counts], dtype=np.int64)
     for column, found in enumerate(counts):
-        if not found.all():  # some value is in no complete row
+        if 0 in found:  # some value is in no complete row
             occurring = np.flatnonzero(found)
             place = np.zeros(len(found), dtype=np.int32)
             place[occurring] = np.arange(len(occurring), dtype=np.int32)
             rows[column] = place[rows[column]]
-            sizes[column], counts[column] = len(occurring), found[occurring]
+            counts[column] = [found[k] for k in occurring]
+    sizes = np.array(list(map(len, counts)), dtype=np.int64)
     flat = [name for name, size in zip(data.names, sizes) if size < 2]
     if flat:
         raise constant_columns(flat, rows.shape[1])
@@ -389,24 +390,25 @@ def same_columns(a: str, b: str) -> DataError:
     )
 
 
-def _value_counts(rows: NDArray[np.int32]) -> list[NDArray[np.int64]]:
+def _value_counts(rows: NDArray[np.int32]) -> list[list[int]]:
     """Return for each column, a row of codes, how often each occurs."""
     widths = rows.max(axis=1, initial=-1).astype(np.int64) + 1
     at_once = max(_COUNTED // max(rows.shape[1], 1), 1)
-    counts: list[NDArray[np.int64]] = []
+    counts: list[list[int]] = []
     for start in range(0, len(rows), at_once):
         width = widths[start : start + at_once]
-        begin = np.cumsum(width) - width
-        placed = (rows[start : start + at_once] + begin[:, None]).ravel()
-        counts += np.split(np.bincount(placed, minlength=int(width.sum())), begin[1:])
+        ends = np.cumsum(width)
+        placed = (rows[start : start + at_once] + (ends - width)[:, None]).ravel()
+        found = np.bincount(placed, minlength=int(ends[-1])).tolist()
+        counts += [found[begin:end] for begin, end in pairwise([0, *ends.tolist()])]
     return counts
 
 
-def _refuse_same_codes(names: tuple[str, ...], codes: NDArray[np.int32], counts: Sequence[NDArray[np.int64]]) -> None:
+def _refuse_same_codes(names: tuple[str, ...], codes: NDArray[np.int32], counts: Sequence[list[int]]) -> None:
     """Raise DataError for the first pair of discrete columns that are the same up to the names of their values."""
-    alike: dict[bytes, list[int]] = {}  # columns whose values occur equally often
+    alike: dict[tuple[int, ...], list[int]] = {}  # columns whose values occur equally often
     for column, found in enumerate(counts):
-        alike.setdefault(np.sort(found).tobytes(), []).append(column)
+        alike.setdefault(tuple(sorted(found)), []).append(column)
     for group in alike.values():
         seen: dict[bytes, int] = {}
         for column in group if len(group) > 1 else ():

@@ -138,12 +138,14 @@ def _marginal(
     Rows of the matrix are taken some at a time: all pairs of 10,000 columns at once would fill gigabytes.
     """
     p = len(adjacency)
-    near = Neighbours.of(np.zeros_like(adjacency))
+    near = Neighbours(np.zeros(p + 1, np.int64), np.zeros(0, np.int64))
+    columns = np.arange(p)
     rows = max(_PAIRS_AT_ONCE // p, 1)
     left: list[tuple[Integers, NDArray[np.float64], NDArray[np.float64]]] = []
     tests = 0
     for start in range(0, p, rows):
-        places = np.flatnonzero(np.triu(adjacency[start : start + rows], k=start + 1)) + start * p
+        later = columns > columns[start : start + rows, None]
+        places = np.flatnonzero(adjacency[start : start + rows] & later) + start * p
         x, y = np.divmod(places, p)
         pairs = np.column_stack([x, y])
         found = scan(pairs, near, (0, 0), alpha, np.inf, no_mids(pairs))

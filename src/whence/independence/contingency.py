@@ -34,7 +34,8 @@ class _Contingency:
 
     def __init__(self, data: Any, *, rows_per_cell: float = ROWS_PER_CELL) -> None:
         coded = data if isinstance(data, Codes) else as_dataset(data).codes()
-        rows = coded.codes[(coded.codes >= 0).all(axis=1)].T
+        complete = (coded.codes >= 0).all(axis=1)
+        rows = coded.codes.T if complete.all() else coded.codes[complete].T
         if rows.shape[1] == 0:
             raise DataError("E306", "there is no complete row to count.", "Leave out columns with many missing values.")
         self.names: tuple[str, ...] = coded.names
