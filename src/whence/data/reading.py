@@ -340,7 +340,8 @@ def check_override(name: str, kind: Kind, facts: Facts) -> None:
 
 def check_keys(given: Iterable[str], names: Sequence[str], argument: str) -> None:
     """Raise DataError if an argument names a column that is not there."""
-    absent = [name for name in given if name not in names]
+    held = set(names)
+    absent = [name for name in given if name not in held]
     if absent:
         raise DataError(
             "E123", f"{argument}= names {quote_names(absent)}, which is not a column.", suggest(absent[0], names)

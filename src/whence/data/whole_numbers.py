@@ -14,6 +14,8 @@ CLOSE = 65_536
 _LARGEST = 2**63 - 1
 # Values that are counted together.
 _AT_ONCE = 2**20
+# Up to so many values a list is quicker than an array.
+_FEW = 32
 
 
 class WholeNumbers:
@@ -66,14 +68,20 @@ class WholeNumbers:
 
     def distinct(self, column: int) -> int:
         """Return how many values of a close column occur."""
-        return int(np.count_nonzero(self._counts[self._begin[column] : self._begin[column + 1]]))
+        return len(self._occurring(column))
 
     def levels(self, column: int) -> tuple[int, ...]:
         """Return the values of a close column in order."""
         if column not in self._levels:
-            counts = self._counts[self._begin[column] : self._begin[column + 1]]
-            self._levels[column] = tuple((np.flatnonzero(counts) + self.low[column]).tolist())
+            low = self.low[column]
+            self._levels[column] = tuple([low + place for place in self._occurring(column)])
         return self._levels[column]
+
+    def _occurring(self, column: int) -> list[int]:
+        counts = self._counts[self._begin[column] : self._begin[column + 1]]
+        if len(counts) > _FEW:
+            return np.flatnonzero(counts).tolist()
+        return [place for place, count in enumerate(counts.tolist()) if count]
 
     def codes(self, columns: Sequence[int], levels: Sequence[tuple[Any, ...]]) -> NDArray[np.int32]:
         """Return the place of each value among the levels of its column, shape (n, columns); -1 if it is none."""
