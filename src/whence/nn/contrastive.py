@@ -63,12 +63,11 @@ def supervised_contrastive(
     if rows < 2:
         return 0.0 * features.sum()
     unit = nn.functional.normalize(features, dim=1)
-    codes = torch.unique(labels, return_inverse=True)[1]
-    sums = torch.zeros_like(unit).index_add(0, codes, unit)  # of each label, (N, d) with unused rows
-    same = torch.bincount(codes)[codes] - 1  # |P(i)|
-    # The sum over P(i) of z_i.z_p is z_i.(sum of its label - z_i), so that only the denominator looks at all pairs.
-    alike = (unit * (sums[codes] - unit)).sum(dim=1) / temperature / same.clamp(min=1)
-    pairs = (unit / temperature) @ unit.T  # (N, N)
+    pairs = unit @ (unit / temperature).T  # (N, N)
+    positive = labels[:, None] == labels  # P(i), without i itself
+    positive.fill_diagonal_(False)
+    same = positive.sum(dim=1)
+    alike = (pairs * positive).sum(dim=1) / same.clamp(min=1)
     losses = pairs.fill_diagonal_(-torch.inf).logsumexp(dim=1) - alike
     counted = same > 0 if anchors is None else (same > 0) & anchors
     return losses.where(counted, 0.0).sum() / counted.sum().clamp(min=1)
