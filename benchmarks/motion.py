@@ -5,8 +5,8 @@ written out below; crossings of two and of eight agents; forecasts for 1,000 age
 
     python -m benchmarks.motion --data DIR        # DIR holds the places: eth/train/*.txt ...
 
-Without ``--data`` the windows are those of simulated tracks of the same size. Processor time in one thread. Writes
-``results/motion.json``.
+Without ``--data`` the windows are those of simulated tracks of the same size. Processor time in one thread; for
+forecasts also the time on the clock with a thread on each processor. Writes ``results/motion.json``.
 """
 
 from __future__ import annotations

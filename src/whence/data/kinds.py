@@ -26,8 +26,8 @@ NUMERIC = frozenset({Kind.CONTINUOUS, Kind.COUNT, Kind.ORDINAL, Kind.BINARY})
 DISCRETE = frozenset({Kind.ORDINAL, Kind.CATEGORICAL, Kind.BINARY})
 HAS_LEVELS = frozenset({Kind.BINARY, Kind.CATEGORICAL, Kind.ORDINAL, Kind.CONSTANT})
 
-# Text with this many distinct values, almost one for each row, tells rows apart rather than groups.
 _NUMBERS = "it holds numbers"
+# Text with this many distinct values, almost one for each row, tells rows apart rather than groups.
 _ID_SHARE = 0.95
 _ID_ROWS = 20
 _ID_NAME = re.compile(r"(?:^|[_\W])(?:id|uuid|guid|key|index|rownames?|unnamed: 0)$", re.IGNORECASE)

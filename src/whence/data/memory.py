@@ -212,15 +212,16 @@ class MemoryTable:
     def codes(self, columns: Sequence[Column]) -> Codes:
         """Return columns as codes side by side."""
         names = tuple(column.name for column in columns)
-        levels = [column.levels if column.levels is not None else self.levels(column.name) for column in columns]
         whole = self._all_whole
-        if whole is not None and all(_are_whole(listed) and self.whole(n) for n, listed in zip(names, levels)):
-            return Codes(whole.codes([self._place[name] for name in names], levels), tuple(levels), names)
+        if whole is not None and all(self.whole(name) for name in names):
+            levels = [column.levels if column.levels is not None else self.levels(column.name) for column in columns]
+            if all(map(_are_whole, levels)):
+                return Codes(whole.codes([self._place[name] for name in names], levels), tuple(levels), names)
         coded = [self.coded(column) for column in columns]
         matrix = np.empty((self.n_rows, len(columns)), dtype=np.int32)
         for k, (codes, _) in enumerate(coded):
             matrix[:, k] = codes
-        return Codes(matrix, tuple(levels), names)
+        return Codes(matrix, tuple(levels for _, levels in coded), names)
 
     def counts(self, columns: Sequence[Column]) -> Counts:
         """Return the contingency table of the columns."""

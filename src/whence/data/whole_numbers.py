@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # A column whose values lie further apart than this is not counted by position.
-CLOSE = 65_536
+_CLOSE = 65_536
 _LARGEST = 2**63 - 1
 # Values that are counted together.
 _AT_ONCE = 2**20
@@ -37,7 +37,7 @@ class WholeNumbers:
         self.low: list[int] = values.min(axis=0).tolist()
         self.high: list[int] = values.max(axis=0).tolist()
         ends = zip(self.low, self.high)
-        self.close = np.array([high - low <= CLOSE and high <= _LARGEST for low, high in ends], dtype=bool)
+        self.close = np.array([high - low <= _CLOSE and high <= _LARGEST for low, high in ends], dtype=bool)
         widths = [high - low + 1 if close else 0 for low, high, close in zip(self.low, self.high, self.close)]
         self._begin = np.concatenate([[0], np.cumsum(widths)]).astype(np.int64)
         self._levels: dict[int, tuple[int, ...]] = {}
@@ -86,12 +86,11 @@ class WholeNumbers:
     def codes(self, columns: Sequence[int], levels: Sequence[tuple[Any, ...]]) -> NDArray[np.int32]:
         """Return the place of each value among the levels of its column, shape (n, columns); -1 if it is none."""
         table = self._codes
-        other = [k for k, listed in zip(columns, levels) if listed is not self._levels.get(k)]
+        other = [(k, listed) for k, listed in zip(columns, levels) if listed is not self._levels.get(k)]
         if other:
             table = table.copy()
-            for column, listed in zip(columns, levels):
-                if column in other:
-                    self._enter(table[self._begin[column] : self._begin[column + 1]], self.low[column], listed)
+        for column, listed in other:
+            self._enter(table[self._begin[column] : self._begin[column + 1]], self.low[column], listed)
         return np.asarray(table[self._placed(slice(None), columns)])
 
     @staticmethod
