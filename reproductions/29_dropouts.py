@@ -265,7 +265,10 @@ def curated(folder: Path | None, seed: int) -> list[Claim]:
     if folder is None:
         print("line 7 is left out: it needs --data FOLDER with the GSD example's ExpressionData.csv")
         return []
-    names, values = expression(folder / "ExpressionData.csv")
+    table = folder / "ExpressionData.csv"
+    if not table.is_file():
+        raise wh.DataError("E106", f"there is no file {str(table)!r}.", "Give the folder of Beeline's GSD example.")
+    names, values = expression(table)
     settings: dict[str, Any] = {"alpha": 0.01, "max_depth": 3}
     whole = PC(**settings).fit(wh.read(np.log(values), names=names)).graph
     distance: dict[str, list[int]] = {"zeros kept": [], "deletion": [], "deletion of all": []}

