@@ -1,8 +1,9 @@
 """Time and decisions of the nonparametric tests beside causal-learn's KCI, in one thread and one run.
 
 Each cell asks every pair of six columns the same questions, as a search does: given nothing, one and three others. The
-first question on a new table and the mean over all of them stand apart, because the tests keep what columns share.
-Processor time, so that other work on the machine counts little. Writes ``results/independence.json``.
+reading of the table, the first question on it and the mean over all of them stand apart, because the tests keep what
+columns share. The median of a few tries stands, in processor time, so that other work on the machine counts little.
+Writes ``results/independence.json``.
 
     python -m benchmarks.independence
 """
@@ -10,8 +11,9 @@ Processor time, so that other work on the machine counts little. Writes ``result
 from __future__ import annotations
 
 import argparse
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[300, 1000])
     parser.add_argument("--questions", type=int, default=8)
+    parser.add_argument("--tries", type=int, default=5)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     rows = []
@@ -49,29 +52,29 @@ def main() -> None:
         warm_up()
         for n in options.rows:
             for size in (0, 1, 3):
-                rows += cell(n, size, options.questions)
+                rows += cell(n, size, options.questions, options.tries)
     write_json(options.out, {"whence": wh.__version__, "machine": machine(), "alpha": ALPHA, "rows": rows})
 
 
-def cell(n: int, size: int, questions: int) -> list[dict[str, Any]]:
+def cell(n: int, size: int, questions: int, tries: int) -> list[dict[str, Any]]:
     """Return one row for each of our tests, with the ratio of causal-learn's time to its own."""
     data = table(n)
     asked = queries(data, size, questions)
-    peer_seconds, peer = timed(lambda: [theirs(data, query) for query in asked])
+    peer_seconds, peer = timed(lambda table: [theirs(table, query) for query in asked], [data] * tries)
     rows = []
     for name, make in CONTENDERS.items():
-        test = make(data)
-        first, _ = timed(lambda test=test: test(*asked[0]))
-        test = make(data)
-        seconds, found = timed(lambda test=test: test.batch(asked))
-        test.batch(asked)
-        again, _ = timed(lambda test=test: test.batch(asked))
+        fresh = [make(data) for _ in range(2 * tries)]
+        read, _ = timed(make, [data] * tries)
+        first, _ = timed(lambda test: test(*asked[0]), fresh[:tries])
+        seconds, found = timed(lambda test: test.batch(asked), fresh[tries:])
+        again, _ = timed(lambda test: test.batch(asked), fresh[tries:])
         rows.append(
             {
                 "test": name,
                 "n": n,
                 "given": size,
                 "questions": len(asked),
+                "milliseconds_read": round(1e3 * read, 2),
                 "milliseconds_first": round(1e3 * first, 2),
                 "milliseconds_each": round(1e3 * seconds / len(asked), 2),
                 "milliseconds_again": round(1e3 * again / len(asked), 2),
@@ -124,10 +127,14 @@ def warm_up() -> None:
     theirs(data, ("X0", "X2", ("X1",)))
 
 
-def timed(run: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.process_time()
-    result = run()
-    return time.process_time() - start, result
+def timed(run: Callable[[Any], Any], over: Sequence[Any]) -> tuple[float, Any]:
+    """Return the median processor time of a run over each of some inputs, and its last answer."""
+    seconds = []
+    for each in over:
+        start = time.process_time()
+        answer = run(each)
+        seconds.append(time.process_time() - start)
+    return statistics.median(seconds), answer
 
 
 if __name__ == "__main__":

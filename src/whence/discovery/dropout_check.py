@@ -22,8 +22,9 @@ from whence.results import CheckResult
 
 # The graph is learned at this level: an edge that is missed counts as an independence that the model implies.
 LEARNING_ALPHA = 0.05
-# On top of what a normal model allows, for expression that is none. Of 60 simulated tables for each mechanism, all sound
-# ones pass and 93 to 95 % of the broken are found; 1.0 flags 3 % of the sound truncated ones, 1.5 finds 85 to 90 %.
+# On top of what a normal model allows, for expression that is none. Of 60 simulated tables for each mechanism, all that
+# obey the model pass and 93 to 95 % of the others are found; 1.0 flags 3 % of the truncated that obey, 1.5 finds 85 to
+# 90 % of the others.
 MARGIN = 1.2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,9 @@ from scipy.special import ndtri
 
 from whence.data import Kind, as_dataset
 from whence.errors import DataError, ParameterError
+from whence.kernels import Kernels
+
+_ranks = Kernels("whence.independence._kernels_ranks")
 
 Scale = Literal["ranks", "standard"]
 """Normal scores of the ranks, or the values less their mean in standard deviations."""
@@ -112,27 +116,26 @@ def _levels(codes: NDArray[np.int64]) -> Coordinates:
 
 
 def _numbers(values: NDArray[np.float64], scale: Scale, name: str) -> Coordinates:
-    from scipy.stats import rankdata
-
     if not np.isfinite(values).all() and scale == "standard":
         raise DataError(
             "E104", f"column {name!r} holds infinite values.", "Use scale='ranks', or leave those rows out."
         )
-    ranks = rankdata(values)
-    codes = np.rint(2.0 * ranks).astype(np.int64)
-    if ranks.min() == ranks.max():
+    values = np.ascontiguousarray(values)
+    order = np.argsort(values)
+    codes = _ranks.doubled_ranks(values, order)
+    if values[order[0]] == values[order[-1]]:
         return Coordinates(np.empty((len(values), 0)), codes, nominal=False)
-    moved = ndtri(ranks / (len(values) + 1.0)) if scale == "ranks" else values - values.mean()
-    moved = (moved - moved.mean()) / moved.std()
-    return Coordinates(np.ascontiguousarray(moved[:, None]), codes, nominal=False)
+    moved = ndtri(codes / (2.0 * len(values) + 2.0)) if scale == "ranks" else values
+    moved = moved - moved.mean()
+    moved /= math.sqrt(moved @ moved / len(moved))
+    return Coordinates(moved[:, None], codes, nominal=False)
 
 
 def _median_distance(values: NDArray[np.float64]) -> float:
     ordered = np.sort(values)
     if len(ordered) > _THIN:
         ordered = ordered[np.linspace(0, len(ordered) - 1, _THIN).round().astype(int)]
-    distances = np.abs(ordered[:, None] - ordered[None, :])
-    return float(np.median(distances[distances > 0.0]))
+    return float(_ranks.median_gap(ordered))
 
 
 def _scrambled(words: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -33,7 +33,7 @@ TOLERANCE = 5e-4
 
 _GIVEN_TOLERANCE = 0.1 * RIDGE
 _DETERMINED = 1e-5  # share of what residuals of noise would keep: a copy keeps some 1e-6 of it, so small is the ridge
-_BLOCK = 256
+_BLOCK = 128
 _APART = 2.0  # two levels without order lie this times sqrt(2) kernel widths apart: their kernel is 0.02
 
 
