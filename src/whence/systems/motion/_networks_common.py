@@ -30,21 +30,24 @@ def rolled(cell: nn.LSTMCell, step: nn.Linear, at: Tensor, state: Tensor, future
     """Return the steps (A, F, 2) that a recurrent decoder makes from a state (A, d), each fed with the one before.
 
     A step is linear in the state before it, so that its way into the gates is folded into that of the state: one
-    product of matrices for each step instead of three. ``at`` is the last observed step (A, 2).
+    product of matrices for each step instead of three. ``tanh(x) = 2 sigmoid(2 x) - 1`` takes a third of the time of
+    PyTorch's tanh and lets one call serve all gates. ``at`` is the last observed step (A, 2).
     """
-    into = cell.weight_ih
-    weight = (cell.weight_hh + into @ step.weight).t()
+    into, width = cell.weight_ih, state.shape[1]
+    twice = torch.ones(4 * width, dtype=state.dtype, device=state.device)
+    twice[2 * width : 3 * width] = 2.0  # what is new passes through tanh, the three gates through the sigmoid
+    weight = ((cell.weight_hh + into @ step.weight) * twice[:, None]).t()
     bias = cell.bias_ih + cell.bias_hh
-    gates = torch.addmm(bias, state, cell.weight_hh.t()) + at @ into.t()
-    memory = torch.zeros_like(state)
-    bias = bias + into @ step.bias
+    gates = (torch.addmm(bias, state, cell.weight_hh.t()) + at @ into.t()) * twice
+    bias = (bias + into @ step.bias) * twice
+    memory = torch.zeros_like(state)  # twice the cell's
     states: list[Tensor] = []
     for _ in range(future):
         if states:
             gates = torch.addmm(bias, states[-1], weight)
-        enter, forget, new, leave = gates.chunk(4, dim=1)
-        memory = forget.sigmoid() * memory + enter.sigmoid() * new.tanh()
-        states.append(leave.sigmoid() * memory.tanh())
+        enter, forget, new, leave = gates.sigmoid().chunk(4, dim=1)
+        memory = torch.addcmul(forget * memory, enter, new - 0.5, value=4.0)
+        states.append(leave * (2.0 * memory.sigmoid() - 1.0))
     steps: Tensor = step(torch.stack(states, dim=1))
     return steps
 

@@ -30,16 +30,13 @@ class Group:
     Attributes
     ----------
     agents : shape (S, N)
-        The agents of each scene; the number A, of none, in empty places.
+        The agents of each scene; the last of them stands in the empty places too.
     taken : shape (S, N)
         Which places are not empty.
-    place : shape (agents of the group,)
-        Where these agents stand among the S * N places.
     """
 
     agents: Tensor
     taken: Tensor
-    place: Tensor
 
 
 class Crowd:
@@ -50,29 +47,28 @@ class Crowd:
         self.counts = starts[1:] - starts[:-1]
         size = torch.tensor([math.ceil(math.log(count, _ALIKE)) for count in self.counts.tolist()])
         self.groups = []
+        self.place = torch.empty_like(self.scene)  # where each agent stands among the places of all groups
+        places = 0
         for label in torch.unique(size):
             scenes = torch.nonzero(size == label)[:, 0].to(starts.device)
-            slots = torch.arange(int(self.counts[scenes].max()), device=starts.device)
-            taken = slots < self.counts[scenes, None]
-            agents = torch.where(taken, starts[scenes, None] + slots, len(self.scene))
-            self.groups.append(Group(agents, taken, torch.nonzero(taken.flatten())[:, 0]))
-        listed = torch.cat([group.agents[group.taken] for group in self.groups])
-        self.back = torch.argsort(listed)  # from the order of the groups to that of the agents
+            counts = self.counts[scenes, None]
+            slots = torch.arange(int(counts.max()), device=starts.device)
+            taken = slots < counts
+            agents = starts[scenes, None] + torch.minimum(slots, counts - 1)
+            self.place[agents[taken]] = places + torch.nonzero(taken.flatten())[:, 0]
+            self.groups.append(Group(agents, taken))
+            places += taken.numel()
 
     def laid(self, *values: Tensor) -> Iterator[tuple[Group, tuple[Tensor, ...]]]:
-        """Yield each group, and values (A, ...) laid out in its places, (S, N, ...), zero in empty ones."""
-        padded = [torch.cat([part, part.new_zeros(1, *part.shape[1:])]) for part in values]
+        """Yield each group, and values (A, ...) laid out in its places, (S, N, ...)."""
         for group in self.groups:
-            chosen = group.agents.flatten()
-            yield (
-                group,
-                tuple(part.index_select(0, chosen).reshape(*group.agents.shape, *part.shape[1:]) for part in padded),
-            )
+            places = group.agents.shape
+            found = (part.index_select(0, group.agents.flatten()) for part in values)
+            yield group, tuple(part.reshape(*places, *part.shape[1:]) for part in found)
 
     def gathered(self, parts: Iterable[Tensor]) -> Tensor:
         """Return what was found for the places of each group, (S, N, ...) each, by agent (A, ...)."""
-        found = [part.flatten(0, 1).index_select(0, group.place) for group, part in zip(self.groups, parts)]
-        return torch.cat(found).index_select(0, self.back)
+        return torch.cat([part.flatten(0, 1) for part in parts]).index_select(0, self.place)
 
     def normalise(self, values: Tensor) -> Tensor:
         """Return values (A, ...) with mean 0 and variance 1 over the agents of each scene: instance norm."""
