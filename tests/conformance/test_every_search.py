@@ -15,7 +15,7 @@ from whence.data import read
 from whence.discovery import DiscoveryResult, bootstrap
 from whence.errors import DataError, ParameterError
 from whence.graph import Knowledge, Mark
-from whence.independence import TestwiseDeletion
+from whence.independence import GSquare, TestwiseDeletion
 
 FORMS = ("required", "forbidden", "tiers", "roots", "leaves")
 
@@ -237,10 +237,15 @@ def test_missing_values_are_left_out_and_counted(case):
     columns["X1"] = np.where(hole, None, columns["X1"]) if case.discrete else np.where(hole, np.nan, columns["X1"])
     found = case.search().fit(columns)
     assert any("40 of 400 rows" in warning for warning in found.warnings)
-    if case.card.missing == "test-wise" and not case.discrete:
+    if case.card.missing == "test-wise":
         assert found.rows_used == 400
-        assert same_marks(found, case.search(test=TestwiseDeletion(columns, dropouts=False, min_rows=10)).fit())
-        found = case.search(test="fisher-z").fit(columns)
+        test = (
+            GSquare(columns, missing="test-wise")
+            if case.discrete
+            else TestwiseDeletion(columns, dropouts=False, min_rows=10)
+        )
+        assert same_marks(found, case.search(test=test).fit())
+        found = case.search(test="g-square" if case.discrete else "fisher-z").fit(columns)
     assert found.rows_used == 360
     complete = {name: values[40:] for name, values in case.columns().items()}
     assert same_marks(found, case.search().fit(complete))

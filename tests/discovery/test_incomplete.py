@@ -71,6 +71,41 @@ def test_complete_rows_are_used_where_a_test_is_named_and_by_scores():
         assert "'pc' and 'fci' use every row" in said
 
 
+@pytest.mark.parametrize(
+    ("simulated", "named", "share"),
+    [(simulate.discrete_scm, "g-square", 0.12), (simulate.mixed_scm, "degenerate-gaussian", 0.2)],
+)
+def test_categories_too_are_tested_on_all_rows_that_have_them(simulated, named, share):
+    test_wise, complete = [], []
+    for seed in range(4):
+        drawn = simulated(14, 2000, degree=2.0, random_state=seed)
+        data = simulate.lose_cells(drawn, share, random_state=seed).data
+        truth = Graph.from_adjacency(drawn.observed, drawn.adjacency).to_cpdag()
+        found = PC().fit(data)
+        assert (found.parameters["test"], found.rows_used) == (named, 2000)
+        assert f'test="{named}"' in " ".join(found.warnings)
+        test_wise.append(metrics.shd(truth, found.graph))
+        try:
+            complete.append(metrics.shd(truth, PC(test=named).fit(data).graph))
+        except DataError:  # a column has one value left in the complete rows: nothing is found
+            complete.append(len(truth.edges()))
+    assert np.mean(test_wise) < np.mean(complete)
+    assert discover(data, confidence=False).method == "pc"
+
+
+def test_categories_that_are_the_same_wherever_both_were_seen_are_refused():
+    rng = np.random.default_rng(0)
+    colour = rng.choice(["red", "green", "blue"], 300)
+    code = {"red": "r", "green": "g", "blue": "b"}
+    data = {
+        "colour": [None if rng.random() < 0.2 else value for value in colour],
+        "code": [None if rng.random() < 0.2 else code[value] for value in colour],
+        "size": rng.choice(["s", "m"], 300),
+    }
+    with pytest.raises(DataError, match="'code' and 'colour' are the same up to the names"):
+        PC().fit(data)
+
+
 def test_a_table_without_a_complete_row_is_searched():
     data, _ = with_gaps(20, 300, 0.4)
     assert data.complete().n_rows == 0

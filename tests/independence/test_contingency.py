@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import chi2, chi2_contingency, kstest
 
 from whence.data import read
+from whence.errors import ParameterError
 from whence.independence import ChiSquare, GSquare
 from whence.independence._kernels_discrete import chi_square_tail, contingency_tests, tail_is_below
 
@@ -101,6 +102,39 @@ def test_missing_rows_are_left_out():
     data = columns(np.random.default_rng(5), 100, {"a": 2, "b": 2})
     data["a"][:10] = [None] * 10
     assert GSquare(data).rows_used == 90
+
+
+@BOTH
+@pytest.mark.parametrize("size", [3, 9])  # 9 values each: some tables are counted row by row
+def test_test_wise_a_query_is_answered_as_on_the_rows_that_have_its_columns(test, power, size):
+    rng = np.random.default_rng(size)
+    data = columns(rng, 900, {"a": size, "b": 2, "c": size, "d": 3, "e": 2})
+    data["b"] = [a if rng.random() < 0.4 else b for a, b in zip(data["a"], data["b"])]
+    for name in "abcd":
+        data[name] = [None if rng.random() < 0.2 else value for value in data[name]]
+    table = read(data)
+    found = test(table, missing="test-wise")
+    assert found.rows_used == 900
+    for query in [("a", "b", ()), ("a", "e", ()), ("a", "c", ["b"]), ("e", "a", ["c"]), ("a", "b", ["d", "e"])]:
+        complete = table.select([*query[:2], *query[2]]).complete()
+        expected, answer = test(complete)(*query), found(*query)
+        assert answer.rows_used == complete.n_rows
+        assert answer.statistic == pytest.approx(expected.statistic, rel=1e-10)
+        assert answer.degrees_of_freedom == expected.degrees_of_freedom
+        assert answer.p_value == pytest.approx(expected.p_value, rel=1e-9, nan_ok=True)
+
+
+def test_test_wise_sparse_counts_are_judged_by_the_rows_of_the_query():
+    rng = np.random.default_rng(0)
+    data = columns(rng, 400, {"a": 3, "b": 3, "s": 3, "t": 2})
+    assert not np.isnan(GSquare(data)("a", "b", ["s", "t"]).p_value)
+    data["a"][100:] = [None] * 300  # 100 rows for 54 cells
+    assert np.isnan(GSquare(data, missing="test-wise")("a", "b", ["s", "t"]).p_value)
+
+
+def test_a_way_with_missing_values_that_does_not_exist_is_refused():
+    with pytest.raises(ParameterError, match="missing='pairwise'"):
+        GSquare({"a": ["x", "y"], "b": ["x", "y"]}, missing="pairwise")
 
 
 def test_tail_of_the_chi_square_distribution_equals_scipy():

@@ -190,3 +190,17 @@ def test_it_takes_an_embedding_and_refuses_what_it_cannot_use():
             make({name: values[:4] for name, values in columns.items()})
         with pytest.raises(ParameterError, match="'lift'"):
             make(columns)("lift", "g")
+
+
+@pytest.mark.parametrize("given", [(), ("z",), ("g", "z")])
+def test_test_wise_a_query_is_answered_as_on_the_rows_that_have_its_columns(given):
+    rng = np.random.default_rng(5)
+    data, _ = null("number, category given both", 600, rng)
+    lost = {name: rng.random(600) < 0.15 for name in data}
+    table = read({name: [None if gone else v for v, gone in zip(data[name], lost[name])] for name in data})
+    found = DegenerateGaussian(table, missing="test-wise")("x", "y", given)
+    complete = table.select(["x", "y", *given]).complete()
+    expected = DegenerateGaussian(complete)("x", "y", given)
+    assert found.rows_used == complete.n_rows < 600
+    assert found.p_value == pytest.approx(expected.p_value, rel=1e-9)
+    assert found.statistic == pytest.approx(expected.statistic, rel=1e-9)

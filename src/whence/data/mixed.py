@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
@@ -83,6 +83,50 @@ class MixedRows:
         return int(self.values.shape[1])
 
 
+@dataclass(frozen=True, slots=True)
+class IncompleteRows:
+    """The rows of a table, numbers and categories apart, with the values that are missing.
+
+    Attributes
+    ----------
+    names : tuple of str, length p
+    numbers, nominal : tuple of str
+        The columns that enter as one number, and those that become indicators.
+    values : float array, shape (n, p1)
+        NaN where missing.
+    codes : int32 array, shape (n, p2)
+        -1 where missing.
+    """
+
+    names: tuple[str, ...]
+    numbers: tuple[str, ...]
+    nominal: tuple[str, ...]
+    values: NDArray[np.float64]
+    codes: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, data: Dataset) -> IncompleteRows:
+        """Read a table, binary columns as numbers.
+
+        Raises
+        ------
+        DataError
+            For times and identifiers, or infinite values.
+        """
+        nominal = tuple(name for name, kind in data.kinds().items() if kind in NOMINAL)
+        numbers = tuple(name for name in data.names if name not in nominal)
+        return cls(data.names, numbers, nominal, *_both(data, numbers, nominal))
+
+    def embedded(self, names: tuple[str, ...]) -> Embedded:
+        """Return the correlation of some columns after embedding, over the rows that have them all; see `embed`."""
+        number = [self.numbers.index(name) for name in names if name in self.numbers]
+        coded = [self.nominal.index(name) for name in names if name in self.nominal]
+        values, codes = _seen(self.values[:, number], self.codes[:, coded])
+        return _embed_rows(
+            names, tuple(self.numbers[k] for k in number), [self.nominal[k] for k in coded], values, codes
+        )
+
+
 def mixed_rows(data: Dataset) -> MixedRows:
     """Return the complete rows of a table, with binary columns among the categories.
 
@@ -101,7 +145,7 @@ def mixed_rows(data: Dataset) -> MixedRows:
     kinds = data.kinds()
     coded = [name for name in data.names if kinds[name] in CELLS]
     numbers = tuple(name for name in data.names if kinds[name] not in CELLS)
-    values, codes = _complete(data, numbers, coded)
+    values, codes = _seen(*_both(data, numbers, coded))
     moments = moments_of(values, numbers)
     scale = np.sqrt(np.diag(moments.covariance) * ((len(values) - 1) / max(len(values), 1)))
     values = (values - moments.mean) / np.where(scale > 0, scale, 1.0)
@@ -141,9 +185,10 @@ def embed(data: Dataset) -> Embedded:
     beyond = not data.in_memory and isinstance(data._table, Stored)
     if beyond and any(column.missing for column in data.columns.values()):
         data, beyond = data.complete(), False
+    if not beyond:
+        return IncompleteRows.of(data).embedded(data.names)
     nominal = [name for name, kind in data.kinds().items() if kind in NOMINAL]
-    numbers = tuple(name for name in data.names if name not in nominal)
-    return _embed_stored(data, numbers, nominal) if beyond else _embed_rows(data, numbers, nominal)
+    return _embed_stored(data, tuple(name for name in data.names if name not in nominal), nominal)
 
 
 def indicator_scores(shares: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -166,27 +211,37 @@ def indicator_scores(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     return scores
 
 
-def _complete(
-    data: Dataset, numbers: tuple[str, ...], nominal: list[str]
+def _both(
+    data: Dataset, numbers: Sequence[str], nominal: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """Return numbers and codes of the rows that are complete in both, shapes (n, p1) and (n, p2)."""
+    """Return numbers and codes, shapes (n, p1) and (n, p2)."""
     n = data.n_rows  # a database answers no question about no column
-    values = data.numeric(numbers) if numbers else np.empty((n, 0))
-    codes = data.codes(nominal).codes if nominal else np.empty((n, 0), dtype=np.int32)
+    values = data.numeric(tuple(numbers)) if numbers else np.empty((n, 0))
+    codes = data.codes(list(nominal)).codes if nominal else np.empty((n, 0), dtype=np.int32)
+    return values, codes
+
+
+def _seen(values: NDArray[np.float64], codes: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Return the rows that are complete in both."""
     complete = ~np.isnan(values).any(axis=1) & (codes >= 0).all(axis=1)
     return (values, codes) if complete.all() else (values[complete], codes[complete])
 
 
-def _embed_rows(data: Dataset, numbers: tuple[str, ...], nominal: list[str]) -> Embedded:
-    values, codes = _complete(data, numbers, nominal)
+def _embed_rows(
+    names: tuple[str, ...],
+    numbers: tuple[str, ...],
+    nominal: list[str],
+    values: NDArray[np.float64],
+    codes: NDArray[np.int32],
+) -> Embedded:
     n = len(values)
     if not n:
-        return Embedded(data.names, np.zeros(len(data.names) + 1, np.int64), np.zeros((0, 0)), 0)
+        return Embedded(names, np.zeros(len(names) + 1, np.int64), np.zeros((0, 0)), 0)
     moments = moments_of(values, numbers)
     scale = np.sqrt(np.diag(moments.covariance) * (n - 1) / n)
     shares = {name: np.bincount(column) / n for name, column in zip(nominal, codes.T)}
     tables = {name: indicator_scores(of) for name, of in shares.items()}
-    first, places = _places(data.names, numbers, scale, tables)
+    first, places = _places(names, numbers, scale, tables)
     correlation = np.zeros((first[-1], first[-1]))
     vary = scale > 0
     for start in range(0, n, _STRETCH):
@@ -194,10 +249,10 @@ def _embed_rows(data: Dataset, numbers: tuple[str, ...], nominal: list[str]) -> 
         part = np.empty((len(values[stretch]), first[-1]))
         part[:, places] = (values[stretch][:, vary] - moments.mean[vary]) / scale[vary]
         for name, column in zip(nominal, codes.T):
-            begin = first[data.names.index(name)]
+            begin = first[names.index(name)]
             part[:, begin : begin + tables[name].shape[1]] = tables[name][column[stretch]]
         correlation += part.T @ part
-    return Embedded(data.names, first, _unit_blocks(correlation / n, first), n)
+    return Embedded(names, first, _unit_blocks(correlation / n, first), n)
 
 
 def _embed_stored(data: Dataset, numbers: tuple[str, ...], nominal: list[str]) -> Embedded:

@@ -390,6 +390,11 @@ def same_columns(a: str, b: str) -> DataError:
     )
 
 
+def same_values(a: str, b: str) -> DataError:
+    """Return the error for two discrete columns that determine each other."""
+    return DataError("E307", f"columns {a!r} and {b!r} are the same up to the names of their values.", leave_out([b]))
+
+
 def _value_counts(rows: NDArray[np.int32]) -> list[list[int]]:
     """Return for each column, a row of codes, how often each occurs."""
     widths = rows.max(axis=1, initial=-1).astype(np.int64) + 1
@@ -416,11 +421,7 @@ def _refuse_same_codes(names: tuple[str, ...], codes: NDArray[np.int32], counts:
             by_appearance = np.argsort(np.argsort(first)).astype(np.int32)
             other = seen.setdefault(by_appearance[inverse].tobytes(), column)
             if other != column:
-                raise DataError(
-                    "E307",
-                    f"columns {names[other]!r} and {names[column]!r} are the same up to the names of their values.",
-                    leave_out([names[column]]),
-                )
+                raise same_values(names[other], names[column])
 
 
 def leave_out(names: list[str]) -> str:

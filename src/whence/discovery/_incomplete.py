@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whence.data import Dataset
-from whence.discovery._common import SAME, constant_columns, same_columns
-from whence.independence import TestwiseDeletion
+from whence.data.mixed import IncompleteRows
+from whence.discovery._common import SAME, Sort, constant_columns, same_columns, same_values
+from whence.independence import DegenerateGaussian, GSquare, TestwiseDeletion
 
-TEST_WISE_RULE = "numeric columns with missing values: each test on all rows that have its columns"
-# Rows below which a test of numbers with missing values says nothing.
+TEST_WISE_RULE = "{} columns with missing values: each test on all rows that have its columns"
+# Rows below which a test of numbers with missing values says nothing, and two categories are not called the same.
 _FEWEST_ROWS = 10
 
 
@@ -19,32 +20,86 @@ def has_gaps(data: Dataset) -> bool:
     return data.in_memory and any(column.missing for column in data.columns.values())
 
 
-def deletion_test(data: Dataset) -> tuple[TestwiseDeletion, tuple[str, ...]]:
-    """Return the test of numeric columns that deletes rows test by test, and what there is to say.
+def deletion_test(data: Dataset, sort: Sort) -> tuple[TestwiseDeletion | GSquare | DegenerateGaussian, tuple[str, ...]]:
+    """Return the test for columns of a sort that leaves out rows test by test, and what there is to say.
 
     Raises
     ------
     DataError
-        For a column that does not vary, or two that are the same up to scale wherever both were seen.
+        For a column that does not vary, or two that are the same wherever both were seen: numbers up to scale,
+        categories up to the names of their values.
     """
-    values = data.numeric()
-    flat = [name for name, column in zip(data.names, values.T) if np.ptp(column[~np.isnan(column)]) == 0]
+    seen = np.column_stack([~data.is_missing(name) for name in data.names])
+    if sort == "numeric":
+        values = data.numeric()
+        _refuse_numbers(data.names, values)
+        named, correction = "fisher-z", '; else use test="missing-value-fisher-z"'
+        return TestwiseDeletion(data, dropouts=False, min_rows=_FEWEST_ROWS), (_said(seen, named, correction),)
+    rows = IncompleteRows.of(data)
+    if sort == "mixed":
+        _refuse_numbers(rows.numbers, rows.values)
+        if rows.nominal:
+            _refuse_categories(GSquare(data.select(rows.nominal), missing="test-wise"))
+        return DegenerateGaussian(data, missing="test-wise"), (_said(seen, "degenerate-gaussian"),)
+    counted = GSquare(data, missing="test-wise")
+    _refuse_categories(counted)
+    return counted, (_said(seen, "g-square"),)
+
+
+def _said(seen: NDArray[np.bool_], named: str, correction: str = "") -> str:
+    """Return what incomplete rows, shape (n, p), meant for the tests."""
+    n = len(seen)
+    complete = int(seen.all(axis=1).sum())
+    shared = seen.astype(np.float64)
+    fewest = int((shared.T @ shared)[np.triu_indices(seen.shape[1], k=1)].min())
+    return (
+        f"{n - complete:,} of {n:,} rows have a missing value: each test used all rows that have its columns, "
+        f"{fewest:,} or more for a pair, instead of the {complete:,} complete ones. This is right if no value's "
+        f'absence depends on other incomplete columns{correction}. For complete rows alone, use test="{named}".'
+    )
+
+
+def _refuse_numbers(names: tuple[str, ...], values: NDArray[np.float64]) -> None:
+    flat = [name for name, column in zip(names, values.T) if np.ptp(column[~np.isnan(column)]) == 0]
     if flat:
         raise constant_columns(flat)
     same = np.argwhere(np.triu(np.abs(pairwise_correlation(values)) > SAME, k=1))
     if same.size:
-        raise same_columns(*(data.names[k] for k in same[0]))
-    gaps = np.isnan(values)
-    complete = int((~gaps.any(axis=1)).sum())
-    shared = (~gaps).astype(np.float64)
-    fewest = int((shared.T @ shared)[np.triu_indices(len(data.names), k=1)].min())
-    said = (
-        f"{data.n_rows - complete:,} of {data.n_rows:,} rows have a missing value: each test used all rows that have "
-        f"its columns, {fewest:,} or more for a pair, instead of the {complete:,} complete ones. This is right if no "
-        'value\'s absence depends on other incomplete columns; else use test="missing-value-fisher-z". For complete '
-        'rows alone, use test="fisher-z".'
-    )
-    return TestwiseDeletion(data, dropouts=False, min_rows=_FEWEST_ROWS), (said,)
+        raise same_columns(*(names[k] for k in same[0]))
+
+
+def _refuse_categories(test: GSquare) -> None:
+    flat = [name for name, levels in zip(test.names, test.sizes - test.gaps) if levels < 2]
+    if flat:
+        raise constant_columns(flat)
+    same = np.argwhere(np.triu(_determine_each_other(test), k=1))
+    if same.size:
+        raise same_values(*(test.names[k] for k in same[0]))
+
+
+def _determine_each_other(test: GSquare) -> NDArray[np.bool_]:
+    """Return which discrete columns are the same up to the names of their values, shape (p, p).
+
+    Judged by the rows that have both; False for columns with so many values that their rows are not kept as sets.
+    """
+    _, sizes, _, first, *_, gaps, shared = test.counted_tables
+    same = np.zeros((len(sizes), len(sizes)), dtype=bool)
+    kept = np.flatnonzero(first >= 0)
+    if not len(shared) or not len(kept):
+        return same
+    levels = (sizes - gaps)[kept]
+    start = np.cumsum(levels) - levels
+    seen = np.repeat(first[kept] - start, levels) + np.arange(levels.sum())
+    counts = shared[np.ix_(seen, seen)].astype(np.int64)
+
+    def summed(cells: NDArray[np.int64], axis: int) -> NDArray[np.int64]:
+        return np.asarray(np.add.reduceat(cells, start, axis=axis))
+
+    rows = summed(summed(counts, 0), 1)
+    filled = summed(summed((counts > 0).astype(np.int64), 0), 1)
+    met = summed((summed(counts, 1) > 0).astype(np.int64), 0)  # levels of one column that occur beside the other
+    same[np.ix_(kept, kept)] = (filled == met) & (filled == met.T) & (met > 1) & (rows >= _FEWEST_ROWS)
+    return same
 
 
 def pairwise_correlation(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -25,7 +25,15 @@ from whence.kernels import Kernels
 
 _kernels = Kernels("whence.discovery._kernels_pc")
 _NO_ROWS = np.zeros((1, 0), np.int32), np.ones(1, np.int64)
-_NO_TABLES = (*_NO_ROWS, *row_sets(*_NO_ROWS), np.zeros(1), False, 0.0, np.zeros((0, 0), np.int32))
+_NO_TABLES = (
+    *_NO_ROWS,
+    *row_sets(*_NO_ROWS),
+    np.zeros(1),
+    False,
+    0.0,
+    np.zeros(1, np.int64),
+    np.zeros((0, 0), np.int32),
+)
 
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]

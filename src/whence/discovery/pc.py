@@ -105,8 +105,8 @@ class PC:
     test : str or IndependenceTest
         ``"fisher-z"``, ``"chi-square"``, ``"g-square"``, ``"degenerate-gaussian"``; ``"auto"`` takes Fisher's z for
         numeric columns, G2 for discrete ones and the degenerate Gaussian for tables of numbers and categories. Where
-        numbers are missing, ``"auto"`` makes each test on all rows that have its columns (`TestwiseDeletion`); the
-        tests named use complete rows.
+        values are missing, ``"auto"`` makes each test on all rows that have its columns; the tests named use complete
+        rows.
         ``"conditional-gaussian"`` lets relations change with a category, ``"rank-fisher-z"`` reads ranks alone, and
         ``"missing-value-fisher-z"`` uses incomplete rows and corrects for what decides which values are missing (MVPC).
         ``"rcot"``, ``"rcit"``, ``"kci"`` and
@@ -237,9 +237,10 @@ class PC:
             said = (f"{left_out:,} of {dataset.n_rows:,} rows have a missing value and were left out.",)
             return Setup(on_rows, dataset.names, self.test, "given", said if left_out else (), dataset.library)
         sort = sort_of(ordered) if self.test == "auto" else _SORT_OF[self.test]
-        if gaps and self.test == "auto" and sort == "numeric" and has_gaps(ordered):
-            on_gaps, said_of_gaps = deletion_test(ordered)
-            return Setup(on_gaps, dataset.names, on_gaps.card.name, TEST_WISE_RULE, said_of_gaps, dataset.library)
+        if gaps and self.test == "auto" and has_gaps(ordered):
+            on_gaps, said_of_gaps = deletion_test(ordered, sort)
+            rule = TEST_WISE_RULE.format(sort)
+            return Setup(on_gaps, dataset.names, on_gaps.card.name, rule, said_of_gaps, dataset.library)
         rule = "given" if self.test != "auto" else SORT_RULES[sort]
         test: ChiSquare | DegenerateGaussian | FisherZ | GSquare
         if sort == "mixed":

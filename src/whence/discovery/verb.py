@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from whence.data import Dataset, Kind, as_dataset
-from whence.discovery._common import sort_of
 from whence.discovery._incomplete import has_gaps
 from whence.discovery.confidence import Confidence
 from whence.discovery.resampling import bootstrap
@@ -143,12 +142,12 @@ def _choose(data: Dataset, knowledge: Knowledge) -> tuple[str, str]:
 
 
 def _few_complete(data: Dataset) -> int | None:
-    """Return how many rows of a table of numbers are complete, if they are few; None if they are not.
+    """Return how many rows are complete, if they are few; None if they are not.
 
-    On simulated tables of 10 to 50 columns BOSS was the more accurate on the complete rows as long as three in ten were
-    complete, PC on all rows where one in eight was.
+    On simulated tables of 10 to 50 numbers, or 10 to 20 categories or both, BOSS was the more accurate on the complete
+    rows as long as half of them were complete, PC on all rows where one in eight was.
     """
-    if sort_of(data) != "numeric" or not has_gaps(data):
+    if not has_gaps(data):
         return None
     complete = data.complete().n_rows
     return complete if complete < _FEW_COMPLETE * data.n_rows else None

@@ -19,9 +19,13 @@ MOST_SUMMED = 60
 INVERSES = 1.0 / np.maximum(np.arange(MOST_SUMMED + 2.0), 1.0)
 
 # Codes (p, n) and sizes (p,); the sets of rows with each value and where a column's begin (`whence.counting.row_sets`);
-# c log c; whether Pearson's statistic is wanted or the likelihood ratio; cells that a conditional test may have; the
-# rows that each two sets share (`shared_rows`), or none where they were not counted.
-TABLES = "Tuple((int32[:,::1], int64[::1], uint64[:,::1], int64[::1], float64[::1], boolean, float64, int32[:,::1]))"
+# c log c; whether Pearson's statistic is wanted or the likelihood ratio; cells that a conditional test may have; for
+# each column 1 if its last value stands for values that are missing, else 0; the rows that each two sets share
+# (`shared_rows`), or none where they were not counted.
+TABLES = (
+    "Tuple((int32[:,::1], int64[::1], uint64[:,::1], int64[::1], float64[::1], boolean, float64, int64[::1],"
+    " int32[:,::1]))"
+)
 # For each number of columns given: the strata as sets of rows, their sizes and number; the stratum of each row; and
 # room for the table of one stratum.
 STRATA = "Tuple((uint64[:,:,::1], int64[:,::1], int64[::1], int32[:,::1], int64[:,::1]))"
@@ -165,9 +169,13 @@ def count_set(inside, sets, first_x, size_x, first_y, size_y, cells):  # type: i
 
 @kernel("void(int32[::1], int32[::1], int64, int32[::1])", allocates=False)
 def refine_strata(strata, codes, size, refined):  # type: ignore[no-untyped-def]
-    """Write into ``refined`` the stratum of each row once a column of ``size`` values is added to the set."""
+    """Write into ``refined`` the stratum of each row once a column of ``size`` values is added to the set.
+
+    Rows that miss a value of the set are in stratum -1.
+    """
     for row in range(len(codes)):
-        refined[row] = strata[row] * size + codes[row]
+        seen = strata[row] >= 0 and codes[row] < size
+        refined[row] = strata[row] * size + codes[row] if seen else -1
 
 
 @kernel("void(int32[::1], int32[::1], int32[::1], int64, int64, int64, int64[:,:,::1])")
@@ -175,13 +183,29 @@ def count_rows(x, y, strata, count, size_x, size_y, table):  # type: ignore[no-u
     """Count the values of x and y in each of ``count`` strata row by row, as `count_set` does in one."""
     table[:count] = 0
     for row in range(len(x)):
-        table[strata[row], x[row], y[row]] += 1
+        if strata[row] >= 0:
+            table[strata[row], x[row], y[row]] += 1
     for s in range(count):
         cells = table[s]
         for i in range(size_x):
             for j in range(size_y):
                 cells[i, size_y] += cells[i, j]
                 cells[size_x, j] += cells[i, j]
+
+
+@kernel("int64(int64[:,::1], int64, int64, int64, int64)", allocates=False)
+def leave_missing(cells, rows, columns, row_gap, column_gap):  # type: ignore[no-untyped-def]
+    """Move the margins over the last row or column, if it is of missing values; return how many rows are left."""
+    if row_gap:
+        for j in range(columns - column_gap):
+            cells[rows - 1, j] = cells[rows, j] - cells[rows - 1, j]
+    if column_gap:
+        for i in range(rows - row_gap):
+            cells[i, columns - 1] = cells[i, columns] - cells[i, columns - 1]
+    left = 0
+    for i in range(rows - row_gap):
+        left += cells[i, columns - column_gap]
+    return left
 
 
 @kernel("float64(int64, float64[::1])", allocates=False)
@@ -254,19 +278,23 @@ def p_value_of(statistic, freedom):  # type: ignore[no-untyped-def]
     return chi_square_tail(statistic, freedom) if freedom > 0.0 else math.nan
 
 
-@kernel(f"UniTuple(float64, 3)({TABLES}, int32[::1], int64, int64, int64)")
-def test_by_rows(tables, strata, count, x, y):  # type: ignore[no-untyped-def]
+@kernel(f"UniTuple(float64, 3)({TABLES}, int32[::1], int64, int64, int64, float64)")
+def test_by_rows(tables, strata, count, x, y, most_cells):  # type: ignore[no-untyped-def]
     """Return what `contingency_test` does, from the stratum of each row."""
-    codes, sizes, _, _, logs, pearson, _, _ = tables
+    codes, sizes, _, _, logs, pearson, _, gaps, _ = tables
     rows, columns = sizes[x], sizes[y]
     table = np.empty((count, rows + 1, columns + 1), np.int64)
     count_rows(codes[x], codes[y], strata, count, rows, columns, table)
     statistic = 0.0
     freedom = 0.0
+    kept = 0
     for s in range(count):
-        more, degrees = table_statistic(table[s], rows, columns, pearson, logs)
+        kept += leave_missing(table[s], rows, columns, gaps[x], gaps[y])
+        more, degrees = table_statistic(table[s], rows - gaps[x], columns - gaps[y], pearson, logs)
         statistic += more
         freedom += degrees
+    if count * (rows - gaps[x]) * (columns - gaps[y]) * len(strata) > most_cells * kept:
+        return math.nan, 0.0, 0.0
     return p_value_of(statistic, freedom), statistic, freedom
 
 
@@ -274,9 +302,9 @@ def test_by_rows(tables, strata, count, x, y):  # type: ignore[no-untyped-def]
     f"UniTuple(float64, 3)({TABLES}, {STRATA}, int64[::1], int64, int64, int64[::1], int64, float64)", allocates=False
 )
 def contingency_test(tables, strata, ready, x, y, given, size, ignored):  # type: ignore[no-untyped-def]
-    """Return p-value, statistic and degrees of freedom of one test.
+    """Return p-value, statistic and degrees of freedom of one test, on the rows that have all its columns.
 
-    The p-value is NaN where the set given is too fine for the rows or leaves nothing to compare.
+    The p-value is NaN where the set given is too fine for those rows or leaves nothing to compare.
 
     Parameters
     ----------
@@ -286,36 +314,42 @@ def contingency_test(tables, strata, ready, x, y, given, size, ignored):  # type
     ignored : float
         A p-value below this may be returned as -1, which spares computing it.
     """
-    codes, sizes, sets, first, logs, pearson, most_cells, shared = tables
+    codes, sizes, sets, first, logs, pearson, most_cells, gaps, shared = tables
     cut, margin, number, by_row, cells = strata
+    n = codes.shape[1]
     groups = 1
     in_sets = first[x] >= 0 and first[y] >= 0
+    gap = gaps[x] + gaps[y]
     for k in range(size):
-        groups = min(groups * sizes[given[k]], 2**40)
+        groups = min(groups * (sizes[given[k]] - gaps[given[k]]), 2**40)
         in_sets = in_sets and first[given[k]] >= 0
+        gap += gaps[given[k]]
     rows, columns = sizes[x], sizes[y]
-    all_cells = groups * rows * columns
-    if size > 0 and all_cells > (FINER_WITH_ONE * most_cells if size == 1 else most_cells):
+    all_cells = groups * (rows - gaps[x]) * (columns - gaps[y])
+    if size == 0:
+        most_cells = math.inf
+    elif size == 1:
+        most_cells *= FINER_WITH_ONE
+    if all_cells > most_cells:
         return math.nan, 0.0, 0.0
-    if not in_sets or all_cells > MOST_SET_CELLS:
+    if not in_sets or groups * rows * columns > MOST_SET_CELLS:
         for k in range(ready[1], size):
-            refine_strata(by_row[k], codes[given[k]], sizes[given[k]], by_row[k + 1])
+            refine_strata(by_row[k], codes[given[k]], sizes[given[k]] - gaps[given[k]], by_row[k + 1])
         ready[1] = max(ready[1], size)
-        return test_by_rows(tables, by_row[size], groups, x, y)
+        return test_by_rows(tables, by_row[size], groups, x, y, most_cells)
     statistic = 0.0
     freedom = 0.0
-    most_freedom = float(groups * (rows - 1) * (columns - 1))
+    most_freedom = float(groups * (rows - gaps[x] - 1) * (columns - gaps[y] - 1))
     counted = size < 2 and len(shared) > 0
     if counted:
         strata_count = groups
     else:
         for k in range(ready[0], size):
-            column = given[k]
-            number[k + 1] = split_sets(
-                cut[k], margin[k], number[k], sets, first[column], sizes[column], cut[k + 1], margin[k + 1]
-            )
+            begin, levels = first[given[k]], sizes[given[k]] - gaps[given[k]]
+            number[k + 1] = split_sets(cut[k], margin[k], number[k], sets, begin, levels, cut[k + 1], margin[k + 1])
         ready[0] = max(ready[0], size)
         strata_count = number[size]
+    kept = 0
     for s in range(strata_count):
         if counted and size == 0:
             for i in range(rows):
@@ -335,12 +369,16 @@ def contingency_test(tables, strata, ready, x, y, given, size, ignored):  # type
             margin_in_set(cut[size, s], margin[size, s], sets, first[x], rows, cells[:, columns])
             margin_in_set(cut[size, s], margin[size, s], sets, first[y], columns, cells[rows])
             count_set(cut[size, s], sets, first[x], rows, first[y], columns, cells)
-        more, degrees = table_statistic(cells, rows, columns, pearson, logs)
+        if gap:
+            kept += leave_missing(cells, rows, columns, gaps[x], gaps[y])
+        more, degrees = table_statistic(cells, rows - gaps[x], columns - gaps[y], pearson, logs)
         statistic += more
         freedom += degrees
         # What follows cannot lower the statistic, and there is a bound for the degrees of freedom.
         if more > 0.0 and tail_is_below(statistic, most_freedom, ignored):
             return -1.0, statistic, freedom
+    if gap and all_cells * n > most_cells * kept:
+        return math.nan, 0.0, 0.0
     return p_value_of(statistic, freedom), statistic, freedom
 
 

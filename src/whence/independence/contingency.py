@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from whence.counting import count_logs, row_sets
 from whence.data import as_dataset
 from whence.data.statistics import Codes
-from whence.errors import DataError
+from whence.errors import DataError, ParameterError
 from whence.independence._queries import as_arrays
 from whence.independence.result import Query, TestResult
 from whence.kernels import Kernels
@@ -20,10 +20,18 @@ from whence.registry import Card, Paper, register
 
 _kernels = Kernels("whence.independence._kernels_discrete")
 
+Missing = Literal["complete-rows", "test-wise"]
+
 ROWS_PER_CELL = 5.0
 # With more values than this in all columns together, the rows that each two share are not counted ahead (64 MiB).
 _MOST_COUNTED = 4_096
 _KINDS = frozenset({"binary", "categorical", "ordinal", "count"})
+
+
+def check_missing(missing: str) -> None:
+    """Raise ParameterError for a way with missing values that does not exist."""
+    if missing not in get_args(Missing):
+        raise ParameterError("E311", f"missing={missing!r} is not known.", "Choose complete-rows or test-wise.")
 
 
 class _Contingency:
@@ -32,15 +40,22 @@ class _Contingency:
     card: ClassVar[Card]
     pearson: ClassVar[bool]
 
-    def __init__(self, data: Any, *, rows_per_cell: float = ROWS_PER_CELL) -> None:
+    def __init__(self, data: Any, *, rows_per_cell: float = ROWS_PER_CELL, missing: Missing = "complete-rows") -> None:
+        check_missing(missing)
         coded = data if isinstance(data, Codes) else as_dataset(data).codes()
-        complete = (coded.codes >= 0).all(axis=1)
-        rows = coded.codes.T if complete.all() else coded.codes[complete].T
+        seen = coded.codes >= 0
+        kept = seen.all(axis=1) if missing == "complete-rows" else seen.any(axis=1)
+        rows = coded.codes.T if kept.all() else coded.codes[kept].T
         if rows.shape[1] == 0:
             raise DataError("E306", "there is no complete row to count.", "Leave out columns with many missing values.")
         self.names: tuple[str, ...] = coded.names
         self.codes: NDArray[np.int32] = np.ascontiguousarray(rows)
         self.sizes: NDArray[np.int64] = self.codes.max(axis=1).astype(np.int64) + 1
+        # Missing values are a last value of their own, whose rows no test counts.
+        self.gaps: NDArray[np.int64] = (self.codes.min(axis=1) < 0).astype(np.int64)
+        if self.gaps.any():
+            self.codes = np.where(self.codes < 0, self.sizes[:, None], self.codes).astype(np.int32)
+            self.sizes = self.sizes + self.gaps
         self.rows_used: int = int(self.codes.shape[1])
         self.rows_per_cell = rows_per_cell
 
@@ -50,7 +65,7 @@ class _Contingency:
         sets, first = row_sets(self.codes, self.sizes)
         logs = count_logs(self.rows_used)
         uncounted = np.zeros((0, 0), np.int32)
-        return self.codes, self.sizes, sets, first, logs, self.pearson, float(self.most_cells), uncounted
+        return self.codes, self.sizes, sets, first, logs, self.pearson, float(self.most_cells), self.gaps, uncounted
 
     @cached_property
     def counted_tables(self) -> tuple[Any, ...]:
@@ -64,17 +79,24 @@ class _Contingency:
 
     @property
     def most_cells(self) -> float:
-        """Cells that a test given two columns or more may spread the rows over; given one, five times as many."""
+        """Cells that a test given two columns or more may spread all rows over; given one, five times as many."""
         return self.rows_used / self.rows_per_cell if self.rows_per_cell > 0 else 1e7
 
     def __call__(self, x: str, y: str, given: Collection[str] = ()) -> TestResult:
         """Test one pair; NaN where the set given is too fine for the rows, or determines x or y."""
         statistic, freedom, p_value = self._test([(x, y, given)])[0]
-        return TestResult(float(p_value), float(statistic), self.rows_used, int(freedom))
+        return TestResult(float(p_value), float(statistic), self._rows_of(x, y, given), int(freedom))
 
     def batch(self, queries: Sequence[Query]) -> NDArray[np.float64]:
         """Return the p-values of many tests, shape (number of queries,)."""
         return np.ascontiguousarray(self._test(queries)[:, 2])
+
+    def _rows_of(self, x: str, y: str, given: Collection[str]) -> int:
+        """Return how many rows have all columns of a query."""
+        members = [self.names.index(name) for name in (x, y, *((given,) if isinstance(given, str) else given))]
+        members = [k for k in members if self.gaps[k]]
+        seen = self.codes[members] < self.sizes[members, None] - 1
+        return int(seen.all(axis=0).sum())
 
     def _test(self, queries: Sequence[Query]) -> NDArray[np.float64]:
         found: NDArray[np.float64] = _kernels.contingency_tests(self.tables, *as_arrays(self.names, queries))
@@ -113,10 +135,13 @@ class ChiSquare(_Contingency):
     Parameters
     ----------
     data : Dataset, Codes, or anything `whence.read` takes
-        Discrete columns; complete rows are used.
+        Discrete columns.
     rows_per_cell : float
         Rows that a cell must hold on average, a fifth of them given one column; 0 for no limit. Tests without
         conditioning are always made.
+    missing : {"complete-rows", "test-wise"}
+        Which rows are counted where values are missing: those that lack none, or in each test those that lack none of
+        its columns. The latter is right if no value's absence depends on other incomplete columns.
 
     Examples
     --------

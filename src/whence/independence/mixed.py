@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc, fdtrc
 
 from whence.data import Codes, as_dataset
-from whence.data.mixed import Embedded, MixedRows, embed, mixed_rows
+from whence.data.mixed import Embedded, IncompleteRows, MixedRows, embed, mixed_rows
 from whence.errors import DataError
+from whence.independence._cache import Cache
 from whence.independence._queries import Arrays, as_arrays
-from whence.independence.contingency import ROWS_PER_CELL, GSquare
+from whence.independence.contingency import ROWS_PER_CELL, GSquare, Missing, check_missing
 from whence.independence.result import Query, TestResult
 from whence.kernels import Kernels
 from whence.registry import Card, Paper, register
@@ -35,7 +36,7 @@ class _Mixed:
         """Test one pair; NaN where the columns given determine one of the two or leave too few rows."""
         statistic, freedom, p_value = self.results([(x, y, given)])[0]
         whole = None if np.isnan(p_value) else int(freedom)
-        return TestResult(float(p_value), float(statistic), self.rows_used, whole)
+        return TestResult(float(p_value), float(statistic), self._rows_of((x, y, given)), whole)
 
     def batch(self, queries: Sequence[Query]) -> NDArray[np.float64]:
         """Return the p-values of many tests, shape (number of queries,)."""
@@ -44,6 +45,9 @@ class _Mixed:
     def results(self, queries: Sequence[Query]) -> NDArray[np.float64]:
         """Return statistic, degrees of freedom and p-value of many tests, shape (number of queries, 3)."""
         raise NotImplementedError
+
+    def _rows_of(self, query: Query) -> int:
+        return self.rows_used
 
     def _enough(self, rows: int) -> int:
         if rows < _FEWEST_ROWS:
@@ -87,7 +91,10 @@ class DegenerateGaussian(_Mixed):
     Parameters
     ----------
     data : Dataset, Embedded, or anything `whence.read` takes
-        Numbers and categories; complete rows are used.
+        Numbers and categories.
+    missing : {"complete-rows", "test-wise"}
+        Which rows are used where values are missing: those that lack none, or in each test those that lack none of its
+        columns. The latter is right if no value's absence depends on other incomplete columns.
 
     Raises
     ------
@@ -109,7 +116,14 @@ class DegenerateGaussian(_Mixed):
     (True, True)
     """
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: Any, *, missing: Missing = "complete-rows") -> None:
+        check_missing(missing)
+        self._incomplete: IncompleteRows | None = None
+        if missing == "test-wise" and not isinstance(data, Embedded):
+            rows = IncompleteRows.of(as_dataset(data))
+            self._incomplete, self._kept = rows, Cache[Embedded]()
+            self.names, self.rows_used = rows.names, self._enough(len(rows.values))
+            return
         embedded = data if isinstance(data, Embedded) else embed(as_dataset(data))
         self.names = embedded.names
         self.rows_used = self._enough(embedded.n)
@@ -118,11 +132,40 @@ class DegenerateGaussian(_Mixed):
 
     def results(self, queries: Sequence[Query]) -> NDArray[np.float64]:
         """Return statistic, degrees of freedom and p-value of many tests, shape (number of queries, 3)."""
-        first, second, start, given = as_arrays(self.names, queries)
-        one, other = np.minimum(first, second), np.maximum(first, second)
-        found = _blocks.block_tests(self.correlation, self.first, one, other, start, given)
-        p_values = wilks_tail(found[:, 0], found[:, 1], found[:, 2], self.rows_used - 1 - found[:, 3])
-        return np.column_stack([self.rows_used * found[:, 0], found[:, 1] * found[:, 2], p_values])
+        asked = as_arrays(self.names, queries)
+        if self._incomplete is None:
+            return _likelihood_ratios(self.correlation, self.first, asked, self.rows_used)
+        found = np.empty((len(queries), 3))
+        for k, query in enumerate(queries):
+            table = self._embedded(query)
+            if table.n < _FEWEST_ROWS:
+                found[k] = np.nan
+            else:
+                asked = as_arrays(table.names, [query])
+                found[k] = _likelihood_ratios(table.correlation, table.first, asked, table.n)[0]
+        return found
+
+    def _embedded(self, query: Query) -> Embedded:
+        """Return the correlations of a query's columns over the rows that have them."""
+        rows = self._incomplete
+        assert rows is not None
+        x, y, given = query
+        members = tuple(sorted((x, y, *((given,) if isinstance(given, str) else given))))
+        return self._kept.get(members, (4 * len(members)) ** 2, lambda: rows.embedded(members))
+
+    def _rows_of(self, query: Query) -> int:
+        return self.rows_used if self._incomplete is None else self._embedded(query).n
+
+
+def _likelihood_ratios(
+    correlation: NDArray[np.float64], blocks: NDArray[np.int64], asked: Arrays, rows: int
+) -> NDArray[np.float64]:
+    """Return statistic, degrees of freedom and p-value of many tests on as many rows, shape (k, 3)."""
+    first, second, start, given = asked
+    one, other = np.minimum(first, second), np.maximum(first, second)
+    found = _blocks.block_tests(correlation, blocks, one, other, start, given)
+    p_values = wilks_tail(found[:, 0], found[:, 1], found[:, 2], rows - 1 - found[:, 3])
+    return np.column_stack([rows * found[:, 0], found[:, 1] * found[:, 2], p_values])
 
 
 def wilks_tail(
