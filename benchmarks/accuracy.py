@@ -130,6 +130,17 @@ def missing(p: int, n: int) -> Draw:
     return draw
 
 
+def missing_categories(simulated: Callable[..., Any], p: int, n: int) -> Draw:
+    """A tenth of the cells of a simulation with categories is lost at random."""
+
+    def draw(seed: int) -> tuple[Dataset, Graph]:
+        drawn = simulated(p, n, degree=2.0, random_state=seed)
+        lost = simulate.lose_cells(drawn, 0.1, random_state=seed)
+        return lost.data, Graph.from_adjacency(drawn.names, drawn.adjacency)
+
+    return draw
+
+
 def sampled(name: str, n: int) -> Draw:
     """Columns with one value in the sample, or the values of another, are left out, as no search takes them."""
 
@@ -179,7 +190,11 @@ def cases(data: Path | None) -> list[Case]:
     name = "linear Gaussian, a tenth hidden, 20 columns, 1,000 rows"
     found.append(Case("hidden causes", name, hidden(20, 1000), 10, HIDDEN, ("causal-learn fci",)))
     name = "linear Gaussian, a tenth of cells missing, 20 columns, 500 rows"
-    found.append(Case("missing", name, missing(20, 500), 10, (*LINEAR, "pc complete rows")))
+    gaps = [(name, missing(20, 500))]
+    for what, simulated in (("categories", simulate.discrete_scm), ("numbers and categories", simulate.mixed_scm)):
+        drawn = missing_categories(simulated, 12, 2000)
+        gaps.append((f"{what}, a tenth of cells missing, 12 columns, 2,000 rows", drawn))
+    found += [Case("missing", name, draw, 10, (*LINEAR, "pc complete rows")) for name, draw in gaps]
     for model in (
         "asia",
         "child",
@@ -229,7 +244,7 @@ def found_by(contender: str, data: Dataset) -> Graph:
     if contender == "pc rcot":
         return lookup("search", "pc")(test="rcot").fit(data).graph
     if contender == "pc complete rows":
-        return lookup("search", "pc")(test="fisher-z").fit(data).graph
+        return lookup("search", "pc")().fit(data.complete()).graph
     if contender.startswith(("causal-learn", "lingam")):
         return _of_peer(contender, data)
     return lookup("search", contender)().fit(data).graph
