@@ -131,12 +131,14 @@ def missing(p: int, n: int) -> Draw:
 
 
 def missing_categories(simulated: Callable[..., Any], p: int, n: int) -> Draw:
-    """A tenth of the cells of a simulation with categories is lost at random."""
+    """A tenth of the cells of a simulation with categories is lost at random; columns have to vary in what is left."""
 
     def draw(seed: int) -> tuple[Dataset, Graph]:
         drawn = simulated(p, n, degree=2.0, random_state=seed)
-        lost = simulate.lose_cells(drawn, 0.1, random_state=seed)
-        return lost.data, Graph.from_adjacency(drawn.names, drawn.adjacency)
+        data = simulate.lose_cells(drawn, 0.1, random_state=seed).data
+        complete = data.complete().to_arrow()
+        kept = [name for name in data.names if len(complete[name].unique()) > 1]
+        return data.select(kept), Graph.from_adjacency(drawn.names, drawn.adjacency).subgraph(kept)
 
     return draw
 
