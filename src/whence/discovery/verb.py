@@ -45,9 +45,9 @@ def discover(
     method : str
         A search of `whence.methods("search")`, or ``"cd-nod"``, ``"definetti"``, ``"dropouts"``. ``"auto"`` takes BOSS
         where it accepts the columns and the knowledge, with up to 500 columns and more rows than columns, else PC; PC
-        as well where numbers are missing and fewer than a quarter of the rows are complete, since its tests use every
-        row that has their columns. The reason stands in ``parameters``. `whence.analyze` chooses by the profile of the
-        data.
+        as well where few rows are complete (a quarter of numbers, two fifths with categories), since its tests use
+        every row that has their columns. The reason stands in ``parameters``. `whence.analyze` chooses by the profile
+        of the data.
     knowledge : Knowledge or str, optional
         Edges that are required or forbidden, tiers, roots, leaves. A text is read as tiers: ``"age < dose < cure"``.
     confidence : bool or int

@@ -21,6 +21,8 @@ _SMALL = 1e-5
 # Scenes of one group differ in size by this factor at most.
 _ALIKE = 1.5
 NEVER = -1e9  # a score that no softmax gives a share
+# Fewer places than the processor adds at once: a softmax along the first axis is then faster, both copies included.
+_FEW = 8
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,13 @@ class Crowd:
         return means.index_select(0, self.scene)
 
 
+def shares(scores: Tensor) -> Tensor:
+    """Return the softmax over the last axis."""
+    if scores.shape[-1] >= _FEW:
+        return scores.softmax(dim=-1)
+    return scores.flatten(0, -2).t().softmax(dim=0).t().reshape(scores.shape)
+
+
 class GraphAttention(nn.Module):
     """Attention with added scores, a_from . h_j + a_to . h_i, over the agents of each scene at each step.
 
@@ -110,7 +119,7 @@ class GraphAttention(nn.Module):
         """Return (S, N, T, H * outside) from hidden values and scores (S, N, T, ...) of one group."""
         come = come.masked_fill(~group.taken[..., None, None], NEVER)  # nobody looks at empty places
         to, come = to.permute(0, 2, 3, 1), come.permute(0, 2, 3, 1)  # (S, T, H, N)
-        weight = nn.functional.leaky_relu(to[..., :, None] + come[..., None, :], 0.2).softmax(dim=-1)
+        weight = shares(nn.functional.leaky_relu(to[..., :, None] + come[..., None, :], 0.2))
         apart = hidden.reshape(*hidden.shape[:-1], self.heads, self.outside)
         mixed: Tensor = weight @ apart.permute(0, 2, 3, 1, 4)
         return mixed.permute(0, 3, 1, 2, 4).flatten(3)
