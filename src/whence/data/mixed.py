@@ -119,12 +119,13 @@ class IncompleteRows:
 
     def embedded(self, names: tuple[str, ...]) -> Embedded:
         """Return the correlation of some columns after embedding, over the rows that have them all; see `embed`."""
-        number = [self.numbers.index(name) for name in names if name in self.numbers]
-        coded = [self.nominal.index(name) for name in names if name in self.nominal]
-        values, codes = _seen(self.values[:, number], self.codes[:, coded])
-        return _embed_rows(
-            names, tuple(self.numbers[k] for k in number), [self.nominal[k] for k in coded], values, codes
-        )
+        if names == self.names:
+            return _embed_rows(names, self.numbers, self.nominal, *_seen(self.values, self.codes))
+        numbers = tuple(name for name in names if name in self.numbers)
+        nominal = tuple(name for name in names if name in self.nominal)
+        values = self.values[:, [self.numbers.index(name) for name in numbers]]
+        codes = self.codes[:, [self.nominal.index(name) for name in nominal]]
+        return _embed_rows(names, numbers, nominal, *_seen(values, codes))
 
 
 def mixed_rows(data: Dataset) -> MixedRows:
@@ -230,10 +231,11 @@ def _seen(values: NDArray[np.float64], codes: NDArray[np.int32]) -> tuple[NDArra
 def _embed_rows(
     names: tuple[str, ...],
     numbers: tuple[str, ...],
-    nominal: list[str],
+    nominal: tuple[str, ...],
     values: NDArray[np.float64],
     codes: NDArray[np.int32],
 ) -> Embedded:
+    """Embed complete rows, shapes (n, p1) and (n, p2)."""
     n = len(values)
     if not n:
         return Embedded(names, np.zeros(len(names) + 1, np.int64), np.zeros((0, 0)), 0)
