@@ -53,12 +53,12 @@ def gaussian_factor(points, tolerance, most):  # type: ignore[no-untyped-def]
     return factor
 
 
-@kernel("float64(float64[:,::1], float64[:,::1])", reassociate=True)
+@kernel("float64(float32[:,::1], float32[:,::1])", reassociate=True)
 def squared_products(first, second):  # type: ignore[no-untyped-def]
     """Return the sum of ``first**2 * second**2`` over all entries of two blocks of the same shape."""
     total = 0.0
     for i in range(first.shape[0]):
         for j in range(first.shape[1]):
-            product = first[i, j] * second[i, j]
+            product = float(first[i, j]) * float(second[i, j])
             total += product * product
     return total

