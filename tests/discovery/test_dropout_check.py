@@ -88,3 +88,11 @@ def test_bad_questions_are_refused():
         dropout_model_check(seen, Graph.from_edges(["a -> b"]))
     with pytest.raises(ParameterError, match="alpha"):
         dropout_model_check(seen, alpha=2.0)
+
+
+def test_powers_of_a_gene_with_few_values_span_as_many_directions_as_it_has():
+    from whence.discovery.dropout_check import _basis
+
+    few = np.repeat([1.0, 2.0, 4.0], 40)
+    columns = np.column_stack([few, few**2, few**3])
+    assert _basis(columns - columns.mean(axis=0)).shape == (120, 2)

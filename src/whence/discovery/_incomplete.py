@@ -35,8 +35,8 @@ def deletion_test(data: Dataset, sort: Sort) -> tuple[TestwiseDeletion | GSquare
         _refuse_numbers(data.names, values)
         named, correction = "fisher-z", '; else use test="missing-value-fisher-z"'
         return TestwiseDeletion(data, dropouts=False, min_rows=_FEWEST_ROWS), (_said(seen, named, correction),)
-    rows = IncompleteRows.of(data)
     if sort == "mixed":
+        rows = IncompleteRows.of(data)
         _refuse_numbers(rows.numbers, rows.values)
         if rows.nominal:
             _refuse_categories(GSquare(data.select(rows.nominal), missing="test-wise"))

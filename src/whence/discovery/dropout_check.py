@@ -228,10 +228,16 @@ def _residual_correlation(
     residuals -= design @ np.linalg.lstsq(design, residuals, rcond=None)[0]
     if residuals.std(axis=0).min() < 1e-9:
         return None
-    sides = [np.linalg.qr(side)[0] for side in (residuals[:, : one.shape[1]], residuals[:, one.shape[1] :])]
+    sides = [_basis(side) for side in (residuals[:, : one.shape[1]], residuals[:, one.shape[1] :])]
     left, strength, right = np.linalg.svd(sides[0].T @ sides[1])
     product = len(one) * (sides[0] @ left[:, 0]) * (sides[1] @ right[0])
     return float(strength[0]), float(product.std() / np.sqrt(len(one)))
+
+
+def _basis(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return an orthonormal basis of what columns span; powers of a gene with few values depend on one another."""
+    directions, size, _ = np.linalg.svd(columns, full_matrices=False)
+    return np.asarray(directions[:, size > 1e-8 * size[0]])
 
 
 def _most_ratio(rate: float) -> float:

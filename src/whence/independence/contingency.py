@@ -95,6 +95,8 @@ class _Contingency:
         """Return how many rows have all columns of a query."""
         members = [self.names.index(name) for name in (x, y, *((given,) if isinstance(given, str) else given))]
         members = [k for k in members if self.gaps[k]]
+        if not members:
+            return self.rows_used
         seen = self.codes[members] < self.sizes[members, None] - 1
         return int(seen.all(axis=0).sum())
 

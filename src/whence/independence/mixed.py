@@ -119,7 +119,7 @@ class DegenerateGaussian(_Mixed):
     def __init__(self, data: Any, *, missing: Missing = "complete-rows") -> None:
         check_missing(missing)
         self._incomplete: IncompleteRows | None = None
-        if missing == "test-wise" and not isinstance(data, Embedded):
+        if missing == "test-wise":
             rows = IncompleteRows.of(as_dataset(data))
             self._incomplete, self._kept = rows, Cache[Embedded]()
             self.names, self.rows_used = rows.names, self._enough(len(rows.values))

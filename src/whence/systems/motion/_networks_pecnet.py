@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from whence.nn import ConcatResidual, mlp
-from whence.systems.motion._networks_crowd import NEVER, Crowd
+from whence.systems.motion._networks_crowd import NEVER, Crowd, shares
 from whence.systems.motion._networks_inputs import Inputs
 
 _LATENT = 16
@@ -85,5 +85,5 @@ class EndpointBackbone(nn.Module):
         found = []
         for group, (query, key, value) in crowd.laid(self.query(features), self.key(features), self.value(features)):
             score = (query @ key.transpose(1, 2)).masked_fill(~group.taken[:, None], NEVER)  # (S, N, N)
-            found.append(score.softmax(dim=-1) @ value)
+            found.append(shares(score) @ value)
         return features + crowd.gathered(found)
