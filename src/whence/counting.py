@@ -1,12 +1,12 @@
-"""What counting needs: sets of rows as bits, so that a table is counted 64 rows a step, and c log c of its counts."""
+"""What counting needs: sets of rows as bits, so that a table is counted 64 rows a step, and c log c or 1 / c of counts."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Counts up to here have their c log c ready: as much as the processor's cache holds.
-_MOST_LOGS = 65_536
+# Counts up to here have their c log c or 1 / c ready: as much as the processor's cache holds.
+_MOST_READY = 65_536
 # A column with more values than this has no sets: they would take more room than its codes.
 _MOST_VALUES = 100
 # Codes that are compared together.
@@ -55,5 +55,15 @@ def count_logs(rows: int) -> NDArray[np.float64]:
     >>> count_logs(2).round(3).tolist()
     [0.0, 0.0, 1.386]
     """
-    counts = np.arange(min(rows, _MOST_LOGS) + 1)
+    counts = np.arange(min(rows, _MOST_READY) + 1)
     return np.asarray(counts * np.log(np.maximum(counts, 1)), dtype=np.float64)
+
+
+def count_inverses(rows: int) -> NDArray[np.float64]:
+    """Return 1 / c for the same counts, 0 for 0.
+
+    >>> count_inverses(2).tolist()
+    [0.0, 1.0, 0.5]
+    """
+    counts = np.arange(min(rows, _MOST_READY) + 1)
+    return np.asarray((counts > 0) / np.maximum(counts, 1), dtype=np.float64)

@@ -14,8 +14,6 @@ _CLOSE = 65_536
 _LARGEST = 2**63 - 1
 # Values that are counted together.
 _AT_ONCE = 2**20
-# Up to so many values a list is quicker than an array.
-_FEW = 32
 
 
 class WholeNumbers:
@@ -38,8 +36,10 @@ class WholeNumbers:
         self.high: list[int] = values.max(axis=0).tolist()
         ends = zip(self.low, self.high)
         self.close = np.array([high - low <= _CLOSE and high <= _LARGEST for low, high in ends], dtype=bool)
-        widths = [high - low + 1 if close else 0 for low, high, close in zip(self.low, self.high, self.close)]
-        self._begin = np.concatenate([[0], np.cumsum(widths)]).astype(np.int64)
+        spans = [(low, high - low + 1) if close else (0, 0) for low, high, close in zip(self.low, self.high, self.close)]
+        lowest, widths = np.array(spans, dtype=np.int64).T
+        self._begin = np.concatenate([[0], np.cumsum(widths)])
+        self._shift = self._begin[:-1] - lowest  # from a value to its place among the counts
         self._levels: dict[int, tuple[int, ...]] = {}
 
     @cached_property
@@ -53,35 +53,42 @@ class WholeNumbers:
         return counts
 
     @cached_property
+    def _occurring(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The places among the counts of values that occur, and where those of each column begin."""
+        places = np.flatnonzero(self._counts)
+        return places, np.searchsorted(places, self._begin)
+
+    @cached_property
+    def _listed(self) -> tuple[list[int], list[int]]:
+        """The values that occur, one column after another, and where those of each column begin."""
+        places, begin = self._occurring
+        return (places - np.repeat(self._shift, np.diff(begin))).tolist(), begin.tolist()
+
+    @cached_property
     def _codes(self) -> NDArray[np.int32]:
         """The place of each value among those that occur in its column, -1 for others."""
-        occurs = self._counts > 0
-        rank = np.cumsum(occurs)
-        before = np.concatenate([[0], rank])[self._begin[:-1]]
-        places = rank - np.repeat(before, np.diff(self._begin)) - 1
-        return np.where(occurs, places, -1).astype(np.int32)
+        places, begin = self._occurring
+        codes = np.full(len(self._counts), -1, dtype=np.int32)
+        codes[places] = np.arange(len(places)) - np.repeat(begin[:-1], np.diff(begin))
+        return codes
 
     def _placed(self, rows: slice, columns: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """Return where the values of columns stand among the counts, shape (rows, columns)."""
-        shift = np.array([self._begin[k] - self.low[k] for k in columns], dtype=np.int64)
-        return self.values[rows].take(columns, axis=1).astype(np.int64) + shift
+        part = self.values[rows]
+        if not np.array_equal(columns, np.arange(part.shape[1])):
+            part = part.take(columns, axis=1)
+        return part.astype(np.int64, copy=False) + self._shift[columns]
 
     def distinct(self, column: int) -> int:
         """Return how many values of a close column occur."""
-        return len(self._occurring(column))
+        return len(self.levels(column))
 
     def levels(self, column: int) -> tuple[int, ...]:
         """Return the values of a close column in order."""
         if column not in self._levels:
-            low = self.low[column]
-            self._levels[column] = tuple([low + place for place in self._occurring(column)])
+            values, begin = self._listed
+            self._levels[column] = tuple(values[begin[column] : begin[column + 1]])
         return self._levels[column]
-
-    def _occurring(self, column: int) -> list[int]:
-        counts = self._counts[self._begin[column] : self._begin[column + 1]]
-        if len(counts) > _FEW:
-            return np.flatnonzero(counts).tolist()
-        return [place for place, count in enumerate(counts.tolist()) if count]
 
     def codes(self, columns: Sequence[int], levels: Sequence[tuple[Any, ...]]) -> NDArray[np.int32]:
         """Return the place of each value among the levels of its column, shape (n, columns); -1 if it is none."""

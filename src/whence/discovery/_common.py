@@ -185,9 +185,8 @@ def discrete_input(data: Dataset) -> DiscreteInput:
     DataError
         For too few complete rows, a column with one value left in them or two columns that are the same.
     """
-    coded = data.codes()
-    complete = (coded.codes >= 0).all(axis=1)
-    rows = np.ascontiguousarray(coded.codes[complete].T) if not complete.all() else np.ascontiguousarray(coded.codes.T)
+    codes = data.codes().codes
+    rows = np.ascontiguousarray(codes.T if codes.min(initial=0) >= 0 else codes[(codes >= 0).all(axis=1)].T)
     warnings = check_rows(data, rows.shape[1], rows_per_column=False)
     counts = _value_counts(rows)
     for column, found in enumerate(counts):

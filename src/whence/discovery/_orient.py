@@ -244,7 +244,7 @@ def _shares(
         i, j = (int(node) for node in pairs[owner[place]])
         if skeleton.level[i, j] >= 0:
             share[place] = float(mids.nodes[place] in skeleton.sets.get((i, j), ()))
-    return share, separating, np.nan_to_num(statistic, nan=np.inf), tests
+    return share, separating, np.where(np.isnan(statistic), np.inf, statistic), tests
 
 
 def _best_sets(found: Scan, mids: Neighbours) -> Iterator[tuple[tuple[int, ...], int, int]]:

@@ -141,12 +141,12 @@ class Graph:
     @cached_property
     def _edges(self) -> tuple[Edge, ...]:
         i, j = np.divmod(np.flatnonzero(np.triu(self._marks, k=1)), max(self.n_nodes, 1))
+        first, second = self._marks[j, i], self._marks[i, j]
+        swap = ((first == Mark.ARROW) & (second != Mark.ARROW)) | ((first == Mark.CIRCLE) & (second == Mark.TAIL))
         found = []
-        listed = zip(i.tolist(), j.tolist(), self._marks[j, i].tolist(), self._marks[i, j].tolist())
-        for pair in listed:
-            a, b, first, second = self._names[pair[0]], self._names[pair[1]], _MARKS[pair[2]], _MARKS[pair[3]]
-            swap = (first == Mark.ARROW and second != Mark.ARROW) or (first == Mark.CIRCLE and second == Mark.TAIL)
-            found.append(Edge(b, a, second, first) if swap else Edge(a, b, first, second))
+        for pair in zip(*(ends.tolist() for ends in (i, j, first, second, swap))):
+            a, b, here, there = self._names[pair[0]], self._names[pair[1]], _MARKS[pair[2]], _MARKS[pair[3]]
+            found.append(Edge(b, a, there, here) if pair[4] else Edge(a, b, here, there))
             if pair[:2] in self._bows:
                 found.append(Edge(a, b, Mark.ARROW, Mark.ARROW))
         return tuple(found)

@@ -83,28 +83,24 @@ def marks_of_dag(adjacency: NDArray[np.bool_]) -> Marks:
 
 def is_acyclic(adjacency: NDArray[np.bool_]) -> bool:
     """Return whether there is no directed cycle."""
-    arrows = np.asarray(adjacency, dtype=bool)
-    if not arrows.any():
-        return True
-    waiting = arrows.sum(axis=0)
-    left = len(arrows)
-    while (ready := np.flatnonzero(waiting == 0)).size:
-        waiting -= arrows[ready].sum(axis=0)
-        waiting[ready] = -1
-        left -= ready.size
-    return left == 0
+    return topological_order(adjacency) is not None
 
 
 def topological_order(adjacency: NDArray[np.bool_]) -> list[int] | None:
     """Return the nodes with parents first, or None if there is a directed cycle."""
     arrows = np.asarray(adjacency, dtype=bool)
-    waiting = arrows.sum(axis=0)
-    ready = [int(node) for node in np.flatnonzero(waiting == 0)[::-1]]
+    p = len(arrows)
+    places = np.flatnonzero(arrows)
+    begin = np.searchsorted(places, np.arange(p + 1) * p).tolist()
+    children = (places % max(p, 1)).tolist()
+    waiting = arrows.sum(axis=0).tolist()
+    ready = [node for node in range(p - 1, -1, -1) if not waiting[node]]
     order = []
     while ready:
         node = ready.pop()
         order.append(node)
-        children = np.flatnonzero(arrows[node])
-        waiting[children] -= 1
-        ready.extend(int(child) for child in children[waiting[children] == 0])
-    return order if len(order) == len(arrows) else None
+        for child in children[begin[node] : begin[node + 1]]:
+            waiting[child] -= 1
+            if not waiting[child]:
+                ready.append(child)
+    return order if len(order) == p else None

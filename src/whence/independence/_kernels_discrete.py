@@ -19,7 +19,7 @@ MOST_SUMMED = 60
 INVERSES = 1.0 / np.maximum(np.arange(MOST_SUMMED + 2.0), 1.0)
 
 # Codes (p, n) and sizes (p,); the sets of rows with each value and where a column's begin (`whence.counting.row_sets`);
-# c log c; whether Pearson's statistic is wanted or the likelihood ratio; cells that a conditional test may have; for
+# of each count c what the statistic needs, 1 / c for Pearson's and c log c for the likelihood ratio; whether Pearson's statistic is wanted or the likelihood ratio; cells that a conditional test may have; for
 # each column 1 if its last value stands for values that are missing, else 0; the rows that each two sets share
 # (`shared_rows`), or none where they were not counted.
 TABLES = (
@@ -91,10 +91,12 @@ def chi_square_tail(statistic, freedom):  # type: ignore[no-untyped-def]
 
 
 @kernel("boolean(float64, float64, float64)", allocates=False)
-def tail_is_below(statistic, freedom, level):  # type: ignore[no-untyped-def]
-    """Return True only if P(chi-square > statistic) is below a level, by Chernoff's bound: cheap, never wrong."""
-    ratio = statistic / freedom
-    return ratio > 1.0 and level > 0.0 and 0.5 * freedom * (math.log(ratio) + 1.0 - ratio) < math.log(level)
+def tail_is_below(statistic, freedom, log_level):  # type: ignore[no-untyped-def]
+    """Return True only if log P(chi-square > statistic) is below a level, by Chernoff's bound: cheap, never wrong."""
+    above = statistic / freedom - 1.0
+    if above <= 0.0 or 0.25 * freedom * above * above < -log_level:  # log(1 + a) - a is no less than -a^2 / 2
+        return False
+    return 0.5 * freedom * (math.log1p(above) - above) < log_level
 
 
 @kernel(
@@ -208,14 +210,16 @@ def leave_missing(cells, rows, columns, row_gap, column_gap):  # type: ignore[no
     return left
 
 
-@kernel("float64(int64, float64[::1])", allocates=False)
-def count_log(count, logs):  # type: ignore[no-untyped-def]
-    """Return c log c of a count, from the table as far as it goes."""
-    return logs[count] if count < len(logs) else count * math.log(count)
+@kernel("float64(int64, boolean, float64[::1])", allocates=False, inline=True)
+def of_count(count, pearson, ready):  # type: ignore[no-untyped-def]
+    """Return 1 / c of a count for Pearson's statistic, else c log c, from the table as far as it goes; 0 of 0."""
+    if count < len(ready):
+        return ready[count]
+    return 1.0 / count if pearson else count * math.log(count)
 
 
 @kernel("UniTuple(float64, 2)(int64[:,::1], int64, int64, boolean, float64[::1])", allocates=False)
-def table_statistic(cells, size_x, size_y, pearson, logs):  # type: ignore[no-untyped-def]
+def table_statistic(cells, size_x, size_y, pearson, ready):  # type: ignore[no-untyped-def]
     """Return the statistic of one table (Pearson's, else the likelihood ratio G2) and its degrees of freedom.
 
     Values that do not occur take no degree of freedom; a table in which one of the two does not vary has none at all.
@@ -230,24 +234,24 @@ def table_statistic(cells, size_x, size_y, pearson, logs):  # type: ignore[no-un
         columns += cells[size_x, j] > 0
     if rows < 2 or columns < 2:
         return 0.0, 0.0
+    # Cells that are empty add nothing: to ask which are would cost more than to add them.
     statistic = 0.0
-    for j in range(size_y):
-        if cells[size_x, j] == 0:
-            continue
-        column = 0.0
-        for i in range(size_x):
-            if cells[i, j] > 0:
-                if pearson:  # the sum of (o - e)^2 / e is N times the sum of o^2 / (r c), less N
-                    column += float(cells[i, j]) * cells[i, j] / cells[i, size_y]
-                else:
-                    column += count_log(cells[i, j], logs)
-        statistic += column / cells[size_x, j] if pearson else column - count_log(cells[size_x, j], logs)
+    for i in range(size_x):
+        row = 0.0
+        for j in range(size_y):
+            if pearson:  # the sum of (o - e)^2 / e is N times the sum of o^2 / (r c), less N
+                observed = float(cells[i, j])
+                row += observed * observed * of_count(cells[size_x, j], pearson, ready)
+            else:
+                row += of_count(cells[i, j], pearson, ready)
+        margin = of_count(cells[i, size_y], pearson, ready)
+        statistic += row * margin if pearson else row - margin
     if pearson:
         statistic = total * (statistic - 1.0)
     else:
-        for i in range(size_x):
-            statistic -= count_log(cells[i, size_y], logs)
-        statistic = 2.0 * (statistic + count_log(total, logs))
+        for j in range(size_y):
+            statistic -= of_count(cells[size_x, j], pearson, ready)
+        statistic = 2.0 * (statistic + of_count(total, pearson, ready))
     return max(statistic, 0.0), float((rows - 1) * (columns - 1))
 
 
@@ -281,7 +285,7 @@ def p_value_of(statistic, freedom):  # type: ignore[no-untyped-def]
 @kernel(f"UniTuple(float64, 3)({TABLES}, int32[::1], int64, int64, int64, float64)")
 def test_by_rows(tables, strata, count, x, y, most_cells):  # type: ignore[no-untyped-def]
     """Return what `contingency_test` does, from the stratum of each row."""
-    codes, sizes, _, _, logs, pearson, _, gaps, _ = tables
+    codes, sizes, _, _, of_counts, pearson, _, gaps, _ = tables
     rows, columns = sizes[x], sizes[y]
     table = np.empty((count, rows + 1, columns + 1), np.int64)
     count_rows(codes[x], codes[y], strata, count, rows, columns, table)
@@ -290,7 +294,7 @@ def test_by_rows(tables, strata, count, x, y, most_cells):  # type: ignore[no-un
     kept = 0
     for s in range(count):
         kept += leave_missing(table[s], rows, columns, gaps[x], gaps[y])
-        more, degrees = table_statistic(table[s], rows - gaps[x], columns - gaps[y], pearson, logs)
+        more, degrees = table_statistic(table[s], rows - gaps[x], columns - gaps[y], pearson, of_counts)
         statistic += more
         freedom += degrees
     if count * (rows - gaps[x]) * (columns - gaps[y]) * len(strata) > most_cells * kept:
@@ -314,7 +318,7 @@ def contingency_test(tables, strata, ready, x, y, given, size, ignored):  # type
     ignored : float
         A p-value below this may be returned as -1, which spares computing it.
     """
-    codes, sizes, sets, first, logs, pearson, most_cells, gaps, shared = tables
+    codes, sizes, sets, first, of_counts, pearson, most_cells, gaps, shared = tables
     cut, margin, number, by_row, cells = strata
     n = codes.shape[1]
     groups = 1
@@ -339,6 +343,7 @@ def contingency_test(tables, strata, ready, x, y, given, size, ignored):  # type
         return test_by_rows(tables, by_row[size], groups, x, y, most_cells)
     statistic = 0.0
     freedom = 0.0
+    log_ignored = math.log(ignored) if ignored > 0.0 else -math.inf
     most_freedom = float(groups * (rows - gaps[x] - 1) * (columns - gaps[y] - 1))
     counted = size < 2 and len(shared) > 0
     if counted:
@@ -371,11 +376,11 @@ def contingency_test(tables, strata, ready, x, y, given, size, ignored):  # type
             count_set(cut[size, s], sets, first[x], rows, first[y], columns, cells)
         if gap:
             kept += leave_missing(cells, rows, columns, gaps[x], gaps[y])
-        more, degrees = table_statistic(cells, rows - gaps[x], columns - gaps[y], pearson, logs)
+        more, degrees = table_statistic(cells, rows - gaps[x], columns - gaps[y], pearson, of_counts)
         statistic += more
         freedom += degrees
         # What follows cannot lower the statistic, and there is a bound for the degrees of freedom.
-        if more > 0.0 and tail_is_below(statistic, most_freedom, ignored):
+        if more > 0.0 and tail_is_below(statistic, most_freedom, log_ignored):
             return -1.0, statistic, freedom
     if gap and all_cells * n > most_cells * kept:
         return math.nan, 0.0, 0.0

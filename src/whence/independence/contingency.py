@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from whence.counting import count_logs, row_sets
+from whence.counting import count_inverses, count_logs, row_sets
 from whence.data import as_dataset
 from whence.data.statistics import Codes
 from whence.errors import DataError, ParameterError
@@ -43,13 +43,14 @@ class _Contingency:
     def __init__(self, data: Any, *, rows_per_cell: float = ROWS_PER_CELL, missing: Missing = "complete-rows") -> None:
         check_missing(missing)
         coded = data if isinstance(data, Codes) else as_dataset(data).codes()
-        seen = coded.codes >= 0
-        kept = seen.all(axis=1) if missing == "complete-rows" else seen.any(axis=1)
-        rows = coded.codes.T if kept.all() else coded.codes[kept].T
-        if rows.shape[1] == 0:
+        codes = coded.codes
+        if codes.min(initial=0) < 0:
+            seen = codes >= 0
+            codes = codes[seen.all(axis=1) if missing == "complete-rows" else seen.any(axis=1)]
+        if not len(codes):
             raise DataError("E306", "there is no complete row to count.", "Leave out columns with many missing values.")
         self.names: tuple[str, ...] = coded.names
-        self.codes: NDArray[np.int32] = np.ascontiguousarray(rows)
+        self.codes: NDArray[np.int32] = np.ascontiguousarray(codes.T)
         self.sizes: NDArray[np.int64] = self.codes.max(axis=1).astype(np.int64) + 1
         # Missing values are a last value of their own, whose rows no test counts.
         self.gaps: NDArray[np.int64] = (self.codes.min(axis=1) < 0).astype(np.int64)
@@ -63,9 +64,9 @@ class _Contingency:
     def tables(self) -> tuple[Any, ...]:
         """What the kernels count."""
         sets, first = row_sets(self.codes, self.sizes)
-        logs = count_logs(self.rows_used)
+        ready = (count_inverses if self.pearson else count_logs)(self.rows_used)
         uncounted = np.zeros((0, 0), np.int32)
-        return self.codes, self.sizes, sets, first, logs, self.pearson, float(self.most_cells), self.gaps, uncounted
+        return self.codes, self.sizes, sets, first, ready, self.pearson, float(self.most_cells), self.gaps, uncounted
 
     @cached_property
     def counted_tables(self) -> tuple[Any, ...]:
