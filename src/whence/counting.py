@@ -1,4 +1,4 @@
-"""What counting needs: sets of rows as bits, so that a table is counted 64 rows a step, and c log c or 1 / c of counts."""
+"""What counting needs: sets of rows as bits, so that a table is counted 64 rows a step, and c log c and 1 / c."""
 
 from __future__ import annotations
 

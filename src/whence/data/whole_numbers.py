@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# A column whose values lie further apart than this is not counted by position.
 _CLOSE = 65_536
 _LARGEST = 2**63 - 1
 # Values that are counted together.
@@ -22,6 +21,8 @@ class WholeNumbers:
     Parameters
     ----------
     values : integer array, shape (n, p), n > 0
+    widest : int
+        A column whose values lie further apart than this is not close, and not counted by position.
 
     Examples
     --------
@@ -30,13 +31,15 @@ class WholeNumbers:
     ((3, 5), 2, [0, 1, 0])
     """
 
-    def __init__(self, values: NDArray[Any]) -> None:
+    def __init__(self, values: NDArray[Any], widest: int = _CLOSE) -> None:
         self.values = values
         self.low: list[int] = values.min(axis=0).tolist()
         self.high: list[int] = values.max(axis=0).tolist()
         ends = zip(self.low, self.high)
-        self.close = np.array([high - low <= _CLOSE and high <= _LARGEST for low, high in ends], dtype=bool)
-        spans = [(low, high - low + 1) if close else (0, 0) for low, high, close in zip(self.low, self.high, self.close)]
+        self.close = np.array([high - low <= widest and high <= _LARGEST for low, high in ends], dtype=bool)
+        spans = [
+            (low, high - low + 1) if close else (0, 0) for low, high, close in zip(self.low, self.high, self.close)
+        ]
         lowest, widths = np.array(spans, dtype=np.int64).T
         self._begin = np.concatenate([[0], np.cumsum(widths)])
         self._shift = self._begin[:-1] - lowest  # from a value to its place among the counts
@@ -49,7 +52,7 @@ class WholeNumbers:
         chosen = np.flatnonzero(self.close)
         rows = max(_AT_ONCE // max(len(chosen), 1), 1)
         for start in range(0, len(self.values), rows):
-            counts += np.bincount(self._placed(slice(start, start + rows), chosen).ravel(), minlength=len(counts))
+            counts += np.bincount(self._placed(slice(start, start + rows), chosen).ravel("K"), minlength=len(counts))
         return counts
 
     @cached_property
@@ -59,10 +62,11 @@ class WholeNumbers:
         return places, np.searchsorted(places, self._begin)
 
     @cached_property
-    def _listed(self) -> tuple[list[int], list[int]]:
-        """The values that occur, one column after another, and where those of each column begin."""
+    def _listed(self) -> tuple[list[int], list[int], list[int]]:
+        """The values that occur, one column after another, how often each does, and where each column's begin."""
         places, begin = self._occurring
-        return (places - np.repeat(self._shift, np.diff(begin))).tolist(), begin.tolist()
+        values = places - np.repeat(self._shift, np.diff(begin))
+        return values.tolist(), self._counts[places].tolist(), begin.tolist()
 
     @cached_property
     def _codes(self) -> NDArray[np.int32]:
@@ -77,7 +81,7 @@ class WholeNumbers:
         part = self.values[rows]
         if not np.array_equal(columns, np.arange(part.shape[1])):
             part = part.take(columns, axis=1)
-        return part.astype(np.int64, copy=False) + self._shift[columns]
+        return np.asarray(part.astype(np.int64, copy=False) + self._shift[columns])
 
     def distinct(self, column: int) -> int:
         """Return how many values of a close column occur."""
@@ -86,9 +90,14 @@ class WholeNumbers:
     def levels(self, column: int) -> tuple[int, ...]:
         """Return the values of a close column in order."""
         if column not in self._levels:
-            values, begin = self._listed
+            values, _, begin = self._listed
             self._levels[column] = tuple(values[begin[column] : begin[column + 1]])
         return self._levels[column]
+
+    def counts(self, column: int) -> list[int]:
+        """Return how often each level of a close column occurs."""
+        _, counts, begin = self._listed
+        return counts[begin[column] : begin[column + 1]]
 
     def codes(self, columns: Sequence[int], levels: Sequence[tuple[Any, ...]]) -> NDArray[np.int32]:
         """Return the place of each value among the levels of its column, shape (n, columns); -1 if it is none."""

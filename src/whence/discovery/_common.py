@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy.linalg.lapack import dpstrf
 
 from whence.data import Dataset, Kind, as_dataset
 from whence.data.statistics import Codes, Moments
+from whence.data.whole_numbers import WholeNumbers
 from whence.errors import DataError, ParameterError, quote_names
 from whence.graph import Knowledge
 from whence.registry import Card
@@ -35,8 +35,6 @@ SAME = 1.0 - 1e-10
 _FEWEST_ROWS = 5
 # From this share of rows left out on, it is said what cost them and what would have used them.
 _MANY_LEFT_OUT = 0.05
-# Codes that are counted together.
-_COUNTED = 2**18
 
 
 @dataclass(frozen=True)
@@ -188,19 +186,16 @@ def discrete_input(data: Dataset) -> DiscreteInput:
     codes = data.codes().codes
     rows = np.ascontiguousarray(codes.T if codes.min(initial=0) >= 0 else codes[(codes >= 0).all(axis=1)].T)
     warnings = check_rows(data, rows.shape[1], rows_per_column=False)
-    counts = _value_counts(rows)
-    for column, found in enumerate(counts):
-        if 0 in found:  # some value is in no complete row
-            occurring = np.flatnonzero(found)
-            place = np.zeros(len(found), dtype=np.int32)
-            place[occurring] = np.arange(len(occurring), dtype=np.int32)
-            rows[column] = place[rows[column]]
-            counts[column] = [found[k] for k in occurring]
-    sizes = np.array(list(map(len, counts)), dtype=np.int64)
+    numbers = WholeNumbers(rows.T, widest=rows.shape[1])
+    levels = [numbers.levels(column) for column in range(len(rows))]
+    for column, found in enumerate(levels):
+        if found[-1] >= len(found):  # some value is in no complete row
+            rows[column] = numbers.codes([column], [found])[:, 0]
+    sizes = np.array(list(map(len, levels)), dtype=np.int64)
     flat = [name for name, size in zip(data.names, sizes) if size < 2]
     if flat:
         raise constant_columns(flat, rows.shape[1])
-    _refuse_same_codes(data.names, rows, counts)
+    _refuse_same_codes(data.names, rows, [numbers.counts(column) for column in range(len(rows))])
     return DiscreteInput(data.names, rows, sizes, tuple(warnings), data.library)
 
 
@@ -392,20 +387,6 @@ def same_columns(a: str, b: str) -> DataError:
 def same_values(a: str, b: str) -> DataError:
     """Return the error for two discrete columns that determine each other."""
     return DataError("E307", f"columns {a!r} and {b!r} are the same up to the names of their values.", leave_out([b]))
-
-
-def _value_counts(rows: NDArray[np.int32]) -> list[list[int]]:
-    """Return for each column, a row of codes, how often each occurs."""
-    widths = rows.max(axis=1, initial=-1).astype(np.int64) + 1
-    at_once = max(_COUNTED // max(rows.shape[1], 1), 1)
-    counts: list[list[int]] = []
-    for start in range(0, len(rows), at_once):
-        width = widths[start : start + at_once]
-        ends = np.cumsum(width)
-        placed = (rows[start : start + at_once] + (ends - width)[:, None]).ravel()
-        found = np.bincount(placed, minlength=int(ends[-1])).tolist()
-        counts += [found[begin:end] for begin, end in pairwise([0, *ends.tolist()])]
-    return counts
 
 
 def _refuse_same_codes(names: tuple[str, ...], codes: NDArray[np.int32], counts: Sequence[list[int]]) -> None:

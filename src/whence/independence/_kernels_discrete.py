@@ -19,9 +19,9 @@ MOST_SUMMED = 60
 INVERSES = 1.0 / np.maximum(np.arange(MOST_SUMMED + 2.0), 1.0)
 
 # Codes (p, n) and sizes (p,); the sets of rows with each value and where a column's begin (`whence.counting.row_sets`);
-# of each count c what the statistic needs, 1 / c for Pearson's and c log c for the likelihood ratio; whether Pearson's statistic is wanted or the likelihood ratio; cells that a conditional test may have; for
-# each column 1 if its last value stands for values that are missing, else 0; the rows that each two sets share
-# (`shared_rows`), or none where they were not counted.
+# of each count c what the statistic needs, 1 / c for Pearson's and c log c for the likelihood ratio; whether Pearson's
+# is wanted; cells that a conditional test may have; for each column 1 if its last value stands for values that are
+# missing, else 0; the rows that each two sets share (`shared_rows`), or none where they were not counted.
 TABLES = (
     "Tuple((int32[:,::1], int64[::1], uint64[:,::1], int64[::1], float64[::1], boolean, float64, int64[::1],"
     " int32[:,::1]))"
