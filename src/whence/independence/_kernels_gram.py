@@ -40,11 +40,14 @@ def gaussian_factor(points, tolerance, most):  # type: ignore[no-untyped-def]
                 row[i] += gap * gap
         for i in range(n):
             row[i] = math.exp(-0.5 * row[i])
-        for k in range(m):
-            at = factor[k, pivot]
-            before = factor[k]
+        for k in range(0, m - 3, 4):  # four at a time, so that the row is read and written once for all of them
+            a, b, c, d = factor[k, pivot], factor[k + 1, pivot], factor[k + 2, pivot], factor[k + 3, pivot]
             for i in range(n):
-                row[i] -= at * before[i]
+                row[i] -= a * factor[k, i] + b * factor[k + 1, i] + c * factor[k + 2, i] + d * factor[k + 3, i]
+        for k in range(m - m % 4, m):
+            at = factor[k, pivot]
+            for i in range(n):
+                row[i] -= at * factor[k, i]
         scale = 1.0 / math.sqrt(left[pivot])
         for i in range(n):
             row[i] *= scale
