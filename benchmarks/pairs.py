@@ -149,18 +149,19 @@ def beside_causal_learn(n: int, cases: int = 8) -> Iterator[dict[str, Any]]:
         ("anm", AdditiveNoise, anm_of_causal_learn),
         ("pnl", PostNonlinear, pnl_of_causal_learn),
     ):
-        ours, peers, right, peers_right = 0.0, 0.0, 0.0, 0.0
+        ours, peers, right, peers_right = 0.0, 0.0, [], 0.0
+        compared = cases if name == "anm" else 2  # theirs takes a minute for a table
         tables = [simulated(n, seed, bent=name == "pnl") for seed in range(cases)]
         for table in tables:
             started = time.process_time()
             details = make(rule="score").fit({"x": table[:, 0], "y": table[:, 1]}).details
             ours += time.process_time() - started
-            right += details["leaning"] == "x -> y"
+            right.append(details["leaning"] == "x -> y")
         try:
-            for table in tables[: cases if name == "anm" else 2]:
+            for table in tables[:compared]:
                 started = time.process_time()
                 forward, backward = theirs(table)
-                peers += (time.process_time() - started) * (1 if name == "anm" else cases / 2)
+                peers += (time.process_time() - started) * cases / compared
                 peers_right += (forward > backward) + 0.5 * (forward == backward)
         except ImportError as error:
             print(f"{name}: causal-learn's is left out ({error})")
@@ -172,19 +173,27 @@ def beside_causal_learn(n: int, cases: int = 8) -> Iterator[dict[str, Any]]:
             "milliseconds": round(1e3 * ours / cases, 1),
             "causal_learn_milliseconds": round(1e3 * peers / cases, 1),
             "times_faster": round(peers / ours, 1),
-            "right": right,
-            "causal_learn_right": f"{peers_right} of {cases if name == 'anm' else 2}",
+            "right": sum(right),
+            "right_where_both_were_asked": sum(right[:compared]),
+            "causal_learn_right": peers_right,
+            "both_were_asked": compared,
         }
         print(" ".join(f"{key}={value}" for key, value in row.items()), flush=True)
         yield row
 
 
 def simulated(n: int, seed: int, *, bent: bool) -> np.ndarray:
-    """Draw a pair with additive noise, seen through an increasing function if ``bent``."""
+    """Draw a pair with additive noise; if ``bent``, cause or effect in turn is seen through an increasing function.
+
+    Bent pairs have a curve that is not monotone: of increasing ones with Gaussian noise the model says little.
+    """
     rng = np.random.default_rng(seed)
     x = rng.normal(size=n)
-    y = np.tanh(rng.uniform(1, 3) * x) + rng.uniform(0.2, 1.0) * x + 0.4 * rng.normal(size=n)
-    return np.column_stack([x, np.exp(y) if bent else y])
+    curve = np.tanh(rng.uniform(1, 3) * x) + rng.uniform(0.2, 1.0) * x
+    y = curve + (rng.uniform(0.3, 0.8) * x**2 if bent else 0.0) + 0.4 * rng.normal(size=n)
+    if not bent:
+        return np.column_stack([x, y])
+    return np.column_stack([np.exp(x), y] if seed % 2 else [x, np.exp(y)])
 
 
 def anm_of_causal_learn(table: np.ndarray) -> tuple[float, float]:
