@@ -44,7 +44,7 @@ def test_with_an_oracle_the_true_class_is_found(rule, cases):
         )
         found = PC(test=Oracle(dag), collider=rule).fit()
         np.testing.assert_array_equal(found.graph.marks, dag.to_cpdag().marks)
-        assert found.graph.kind == ("PDAG" if rule == "conservative" else "CPDAG")
+        assert found.graph.kind == "CPDAG"
         assert not found.warnings
         for (a, b), given in found.separating_sets.items():
             assert dag.separated(a, b, given)
@@ -98,6 +98,13 @@ def test_meeks_rules_beside_ambiguous_triples():
     closed = meek_beside(graph.marks, np.array([[1, 2, 3]]))  # b, c, d: c -> d does not follow from b -> c
     assert [str(edge) for edge in Graph(graph.names, closed, "PDAG").edges()] == ["a -> b", "b -> c", "c --- d"]
     np.testing.assert_array_equal(meek_beside(graph.marks, np.zeros((0, 3), np.int64)), meek(graph.marks))
+
+
+@pytest.mark.parametrize("seed", [18, 32])
+def test_colliders_that_no_graph_has_together_make_no_cycle(seed):
+    values = simulate.linear_scm(simulate.random_dag(9, degree=4, random_state=seed), 80, random_state=seed).values
+    for rule in get_args(ColliderRule):
+        assert PC(alpha=0.05, collider=rule).fit(values).graph.n_nodes == 9  # a graph with a cycle is never built
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -92,7 +92,7 @@ def orient(
     kept = np.zeros(len(triples), dtype=np.bool_)
     near = Neighbours.of(adjacency)
     count = _kernels.direct_colliders(marks, near.start, near.nodes, triples, kept)
-    if rule == "conservative":
+    if rule == "conservative" and len(ambiguous):
         dropped = len(triples) - count
         return Orientation(meek_beside(marks, ambiguous), False, len(triples), dropped, 0, tests, ambiguous)
     closed, added = _complete(marks, known)
@@ -125,7 +125,8 @@ def _complete(marks: Marks, known: Booleans) -> tuple[Marks, int]:
 def meek_beside(marks: Marks, ambiguous: Integers) -> Marks:
     """Close under Meek's rules, but conclude nothing from the ambiguous triples, which may be colliders or not.
 
-    Ramsey, Zhang and Spirtes (2006), section 3. Of the four rules, two rest on a triple that is no collider.
+    Ramsey, Zhang and Spirtes (2006), section 3. Of the four rules, two rest on a triple that is no collider. What would
+    close a directed cycle, as colliders that no graph can have together may make a rule do, stays undirected.
     """
     if not len(ambiguous):
         return meek(marks)
@@ -141,10 +142,24 @@ def meek_beside(marks: Marks, ambiguous: Integers) -> Marks:
                 closed[b, c] == Mark.TAIL
                 and closed[c, b] == Mark.TAIL
                 and _directed_by_rules(closed, b, c, open_triples)
+                and not _leads_to(closed, c, b)
             ):
                 closed[b, c] = Mark.ARROW
                 changed = True
     return closed
+
+
+def _leads_to(marks: Marks, a: int, b: int) -> bool:
+    """Return whether a directed path leads from a to b."""
+    arrows = (marks == Mark.ARROW) & (marks.T == Mark.TAIL)
+    seen: set[int] = set()
+    waiting = [a]
+    while waiting and b not in seen:
+        node = waiting.pop()
+        children = set(np.flatnonzero(arrows[node]).tolist()) - seen
+        seen |= children
+        waiting.extend(children)
+    return b in seen
 
 
 def _directed_by_rules(marks: Marks, b: int, c: int, open_triples: set[tuple[int, int, int]]) -> bool:
