@@ -261,8 +261,9 @@ class PC:
             return self.alpha, "given"
         if not test.rows_used:
             return 0.5, "an oracle answers 0 or 1"
-        n, p = test.rows_used, len(test.names)
-        return default_alpha(n, p), f"min(0.05, 10 / n * sqrt(min(1, 10 / p))) at n = {n}, p = {p}"
+        n, p, counts = test.rows_used, len(test.names), isinstance(test, (ChiSquare, GSquare))
+        rule = "min(0.05, 100 / n) * sqrt(min(1, 100 / p))" if counts else "min(0.05, 10 / n * sqrt(min(1, 10 / p)))"
+        return default_alpha(n, p, counts=counts), f"{rule} at n = {n}, p = {p}"
 
 
 def check_settings(
@@ -285,16 +286,24 @@ def check_settings(
         raise ParameterError("E311", f"there is no collider rule {collider!r}.", f"Choose {', '.join(rules)}.")
 
 
-def default_alpha(n: int, p: int) -> float:
-    """Return the level for n rows and p columns: ``10 / n``, times ``sqrt(10 / p)`` beyond 10 columns, at most 0.05.
+def default_alpha(n: int, p: int, *, counts: bool = False) -> float:
+    """Return the level for n rows and p columns.
+
+    ``10 / n``, times ``sqrt(10 / p)`` beyond 10 columns, at most 0.05. For tests on ``counts`` ``100 / n``, at most
+    0.05, times ``sqrt(100 / p)`` beyond 100 columns: their degrees of freedom take power, most given other columns, and
+    a low level misses more edges than it spares.
 
     A level that falls with the rows leads to the truth as they grow, a fixed one does not (Kalisch and Bühlmann 2007,
     theorem 1). A fixed level also lets false edges grow with the columns, most on sparse graphs; one that falls like
-    1 / p misses edges on dense ones. The root lies between; the accuracy figures of `benchmarks` hold all three.
+    1 / p misses edges on dense ones. The root lies between; `benchmarks.level_rules` compares levels by sort of table.
 
     >>> default_alpha(200, 10), default_alpha(10_000, 10), default_alpha(10_000, 1000)
     (0.05, 0.001, 0.0001)
+    >>> default_alpha(1000, 20, counts=True), default_alpha(10_000, 20, counts=True)
+    (0.05, 0.01)
     """
+    if counts:
+        return min(0.05, 100.0 / n) * math.sqrt(min(1.0, 100.0 / p))
     return min(0.05, 10.0 / n * math.sqrt(min(1.0, 10.0 / p)))
 
 
