@@ -67,12 +67,17 @@ def test_a_default_comes_with_the_rule_that_set_it():
     assert parameters["alpha"] == pytest.approx(10 / 600)
     assert parameters["alpha_rule"] == "min(0.05, 10 / n * sqrt(min(1, 10 / p))) at n = 600, p = 3"
     assert PC(alpha=0.01).fit(read(collider())).parameters["alpha_rule"] == "given"
+    counted = read({name: (values > 0).astype(int) for name, values in collider().items()})
+    parameters = PC(test="g-square").fit(counted).parameters
+    assert parameters["alpha"] == 0.05
+    assert parameters["alpha_rule"] == "min(0.05, 100 / n) * sqrt(min(1, 100 / p)) at n = 600, p = 3"
 
 
 def test_the_level_falls_with_rows_and_with_columns_and_never_grows():
     from whence.discovery.pc import default_alpha
 
     assert default_alpha(100, 5) == 0.05
+    assert default_alpha(1000, 400, counts=True) == pytest.approx(0.025)
     assert default_alpha(10_000, 10) == pytest.approx(0.001)
     assert default_alpha(10_000, 1000) == pytest.approx(1e-4)
     levels = [[default_alpha(n, p) for p in (2, 10, 100, 1000)] for n in (10, 400, 10_000, 10**9)]

@@ -160,6 +160,15 @@ def test_tables_of_many_cells_are_counted_alike_in_sets_and_row_by_row(test, pow
         assert (one.degrees_of_freedom, one.p_value) == (other.degrees_of_freedom, pytest.approx(other.p_value))
 
 
+@BOTH
+def test_counts_beyond_those_made_ready_give_the_same_statistic(test, power):
+    rng = np.random.default_rng(7)
+    data = columns(rng, 300_000, {"a": 2, "b": 3})
+    table = [[sum(pair == (f"v{i}", f"v{j}") for pair in zip(*data.values())) for j in range(3)] for i in range(2)]
+    expected = chi2_contingency(table, correction=False, lambda_=power).statistic
+    assert test(data)("a", "b").statistic == pytest.approx(expected, rel=1e-6)
+
+
 def test_the_bound_of_the_tail_is_never_below_it():
     rng = np.random.default_rng(1)
     for freedom, level in zip(rng.integers(1, 200, 500).astype(float), 10 ** rng.uniform(-12, -0.1, 500)):
