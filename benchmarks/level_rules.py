@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.accuracy import by_appearance, standardised
+from benchmarks import price_rules
+from benchmarks.accuracy import by_appearance
 from benchmarks.discovery import provenance
 from whence.data import Dataset, read, simulate
 from whence.discovery import PC
@@ -48,14 +50,18 @@ METRICS = ("skeleton_f1", "arrow_f1", "shd")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--columns", type=int, nargs="*", default=list(TABLES), help="only tables of these columns")
+    parser.add_argument(
+        "--columns", type=int, nargs="*", default=list(TABLES), choices=TABLES, help="only tables of these columns"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS, help="another file for the results")
     options = parser.parse_args()
-    rows = []
+    held = json.loads(options.out.read_text())["rows"] if options.out.exists() else []
+    rows = [row for row in held if row["columns"] not in options.columns]
     with threadpool_limits(1):
         for sort, p, degree, n in itertools.product(SORTS, options.columns, DEGREES, ROWS):
             rows.append({"sort": sort, "columns": p, "rows": n, "degree": degree, **of_cell(sort, p, n, degree)})
             print(sort, p, n, degree, {rule: scores["shd"] for rule, scores in rows[-1]["scores"].items()}, flush=True)
+            rows.sort(key=lambda row: (SORTS.index(row["sort"]), row["columns"], row["degree"], row["rows"]))
             write_json(options.out, {**provenance(0.0), "seed": SEED, "summary": summary(rows), "rows": rows})
 
 
@@ -90,14 +96,11 @@ def of_cell(sort: str, p: int, n: int, degree: float) -> dict[str, Any]:
 
 def draw(sort: str, n: int, p: int, degree: float, seed: list[int]) -> tuple[Dataset, Graph]:
     """Draw a table in which every column varies and none is another's, and its graph."""
+    if sort == "numbers":
+        return price_rules.draw(p, n, degree, price_rules.WEIGHTS["strong"], seed)
     rng = np.random.default_rng(seed)
     while True:
         structure = simulate.random_dag(p, degree=degree, random_state=rng)
-        if sort == "numbers":
-            values = simulate.linear_scm(
-                structure, n, weights=(0.3, 0.9), noise_scale=(0.7, 1.3), random_state=rng
-            ).values
-            return standardised(values, structure)
         mechanism = "cpt" if rng.random() < 0.5 else "softmax"
         values = simulate.discrete_scm(structure, n, mechanism=mechanism, random_state=rng).values
         different = len(np.unique([by_appearance(column) for column in values.T], axis=0)) == p

@@ -128,8 +128,6 @@ def meek_beside(marks: Marks, ambiguous: Integers) -> Marks:
     Ramsey, Zhang and Spirtes (2006), section 3. Of the four rules, two rest on a triple that is no collider. What would
     close a directed cycle, as colliders that no graph can have together may make a rule do, stays undirected.
     """
-    if not len(ambiguous):
-        return meek(marks)
     closed = marks.copy()
     open_triples = {(int(a), int(b), int(c)) for a, b, c in ambiguous} | {
         (int(c), int(b), int(a)) for a, b, c in ambiguous
@@ -142,24 +140,13 @@ def meek_beside(marks: Marks, ambiguous: Integers) -> Marks:
                 closed[b, c] == Mark.TAIL
                 and closed[c, b] == Mark.TAIL
                 and _directed_by_rules(closed, b, c, open_triples)
-                and not _leads_to(closed, c, b)
             ):
                 closed[b, c] = Mark.ARROW
-                changed = True
+                if is_acyclic((closed == Mark.ARROW) & (closed.T == Mark.TAIL)):
+                    changed = True
+                else:
+                    closed[b, c] = Mark.TAIL
     return closed
-
-
-def _leads_to(marks: Marks, a: int, b: int) -> bool:
-    """Return whether a directed path leads from a to b."""
-    arrows = (marks == Mark.ARROW) & (marks.T == Mark.TAIL)
-    seen: set[int] = set()
-    waiting = [a]
-    while waiting and b not in seen:
-        node = waiting.pop()
-        children = set(np.flatnonzero(arrows[node]).tolist()) - seen
-        seen |= children
-        waiting.extend(children)
-    return b in seen
 
 
 def _directed_by_rules(marks: Marks, b: int, c: int, open_triples: set[tuple[int, int, int]]) -> bool:
