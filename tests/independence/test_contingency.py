@@ -67,10 +67,24 @@ def test_a_set_too_fine_for_the_rows_says_nothing_but_the_marginal_test_is_made(
     data = columns(rng, 100, {"a": 5, "b": 5, "s": 2, "t": 2, "u": 5})
     test = GSquare(data)
     assert test("a", "b").p_value <= 1  # 4 rows a cell
-    assert test("a", "b", ["s"]).p_value <= 1  # 2 rows a cell: enough given one column
-    assert np.isnan(test("a", "b", ["s", "t"]).p_value)
-    assert np.isnan(test("a", "b", ["u"]).p_value)  # 0.8 rows a cell
+    assert test("a", "b", ["u"]).p_value <= 1  # 0.8 rows a cell: enough given one column
+    assert np.isnan(test("a", "b", ["s", "t"]).p_value)  # 1
     assert GSquare(data, rows_per_cell=1)("a", "b", ["s", "t"]).p_value <= 1
+    assert np.isnan(GSquare(data, rows_per_cell=1)("a", "b", ["u"]).p_value)
+    assert np.isnan(GSquare(data, rows_per_cell=(1.0, 0.0))("a", "b", ["u"]).p_value)
+    with pytest.raises(ParameterError, match="rows_per_cell is -1"):
+        GSquare(data, rows_per_cell=-1)
+
+
+def test_where_cells_hold_few_rows_pearsons_statistic_keeps_nearer_its_level():
+    rng = np.random.default_rng(2)
+    rejected = {ChiSquare: 0, GSquare: 0}
+    for _ in range(200):
+        data = columns(rng, 800, {"a": 4, "b": 4, "s": 20})  # 2.5 rows a cell
+        for test in rejected:
+            rejected[test] += test(data)("a", "b", ["s"]).p_value < 0.05
+    assert rejected[ChiSquare] <= 30
+    assert rejected[GSquare] > 2 * rejected[ChiSquare]
 
 
 def test_a_set_that_determines_one_of_the_two_says_nothing():

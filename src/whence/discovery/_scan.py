@@ -30,7 +30,7 @@ _NO_TABLES = (
     *row_sets(*_NO_ROWS),
     np.zeros(1),
     False,
-    0.0,
+    (0.0, 0.0),
     np.zeros(1, np.int64),
     np.zeros((0, 0), np.int32),
 )
@@ -190,7 +190,7 @@ class DiscreteScanner:
     def __init__(self, test: ChiSquare | GSquare) -> None:
         self.test = test
         # Each column given has two values or more, so that larger sets are too fine for the rows in any case.
-        self.deepest = min(len(test.names) - 2, max(int(math.log2(max(test.most_cells / 4, 1.0))), 1))
+        self.deepest = min(len(test.names) - 2, max(int(math.log2(max(test.most_cells[1] / 4, 1.0))), 1))
 
     def __call__(
         self,

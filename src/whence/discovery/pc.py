@@ -295,7 +295,7 @@ def default_alpha(n: int, p: int, *, counts: bool = False) -> float:
 
     A level that falls with the rows leads to the truth as they grow, a fixed one does not (Kalisch and Bühlmann 2007,
     theorem 1). A fixed level also lets false edges grow with the columns, most on sparse graphs; one that falls like
-    1 / p misses edges on dense ones. The root lies between; `benchmarks.level_rules` compares levels by sort of table.
+    1 / p misses edges on dense ones. The root lies between; `benchmarks.pc_rules` compares levels by sort of table.
 
     >>> default_alpha(200, 10), default_alpha(10_000, 10), default_alpha(10_000, 1000)
     (0.05, 0.001, 0.0001)

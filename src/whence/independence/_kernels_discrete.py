@@ -10,9 +10,6 @@ from whence.compile import count_bits, kernel
 
 # With more cells than this, counting rows one by one is faster than intersecting sets of them.
 MOST_SET_CELLS = 300
-# Given one column a test may have this many times the cells that it may have given more: two columns of many values
-# could be given none at all otherwise, and every such pair that anything relates would stay joined.
-FINER_WITH_ONE = 5.0
 
 # Up to so many degrees of freedom the tail is a short sum; 1 / k for its terms.
 MOST_SUMMED = 60
@@ -20,11 +17,12 @@ INVERSES = 1.0 / np.maximum(np.arange(MOST_SUMMED + 2.0), 1.0)
 
 # Codes (p, n) and sizes (p,); the sets of rows with each value and where a column's begin (`whence.counting.row_sets`);
 # of each count c what the statistic needs, 1 / c for Pearson's and c log c for the likelihood ratio; whether Pearson's
-# is wanted; cells that a conditional test may have; for each column 1 if its last value stands for values that are
-# missing, else 0; the rows that each two sets share (`shared_rows`), or none where they were not counted.
+# is wanted; cells that a test may have given one column and given more; for each column 1 if its last value stands for
+# values that are missing, else 0; the rows that each two sets share (`shared_rows`), or none where they were not
+# counted.
 TABLES = (
-    "Tuple((int32[:,::1], int64[::1], uint64[:,::1], int64[::1], float64[::1], boolean, float64, int64[::1],"
-    " int32[:,::1]))"
+    "Tuple((int32[:,::1], int64[::1], uint64[:,::1], int64[::1], float64[::1], boolean, UniTuple(float64, 2),"
+    " int64[::1], int32[:,::1]))"
 )
 # For each number of columns given: the strata as sets of rows, their sizes and number; the stratum of each row; and
 # room for the table of one stratum.
@@ -318,7 +316,7 @@ def contingency_test(tables, strata, ready, x, y, given, size, ignored):  # type
     ignored : float
         A p-value below this may be returned as -1, which spares computing it.
     """
-    codes, sizes, sets, first, of_counts, pearson, most_cells, gaps, shared = tables
+    codes, sizes, sets, first, of_counts, pearson, (most_given_one, most_given_more), gaps, shared = tables
     cut, margin, number, by_row, cells = strata
     n = codes.shape[1]
     groups = 1
@@ -330,10 +328,7 @@ def contingency_test(tables, strata, ready, x, y, given, size, ignored):  # type
         gap += gaps[given[k]]
     rows, columns = sizes[x], sizes[y]
     all_cells = groups * (rows - gaps[x]) * (columns - gaps[y])
-    if size == 0:
-        most_cells = math.inf
-    elif size == 1:
-        most_cells *= FINER_WITH_ONE
+    most_cells = math.inf if size == 0 else most_given_one if size == 1 else most_given_more
     if all_cells > most_cells:
         return math.nan, 0.0, 0.0
     if not in_sets or groups * rows * columns > MOST_SET_CELLS:

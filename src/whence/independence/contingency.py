@@ -22,7 +22,8 @@ _kernels = Kernels("whence.independence._kernels_discrete")
 
 Missing = Literal["complete-rows", "test-wise"]
 
-ROWS_PER_CELL = 5.0
+# Given one column, and given more; `benchmarks.pc_rules` compares others.
+ROWS_PER_CELL = 0.5, 2.5
 # With more values than this in all columns together, the rows that each two share are not counted ahead (64 MiB).
 _MOST_COUNTED = 4_096
 _KINDS = frozenset({"binary", "categorical", "ordinal", "count"})
@@ -34,13 +35,27 @@ def check_missing(missing: str) -> None:
         raise ParameterError("E311", f"missing={missing!r} is not known.", "Choose complete-rows or test-wise.")
 
 
+def most_cells(rows: int, rows_per_cell: float | tuple[float, float]) -> tuple[float, float]:
+    """Return the cells that a test may spread all rows over given one column, and given more."""
+    given_one, given_more = rows_per_cell if isinstance(rows_per_cell, tuple) else (rows_per_cell, rows_per_cell)
+    if min(given_one, given_more) < 0:
+        raise ParameterError("E311", f"rows_per_cell is {rows_per_cell}.", "Give 0, for no limit, or more.")
+    return rows / given_one if given_one else 1e7, rows / given_more if given_more else 1e7
+
+
 class _Contingency:
     """Both tests; they differ in the statistic alone."""
 
     card: ClassVar[Card]
     pearson: ClassVar[bool]
 
-    def __init__(self, data: Any, *, rows_per_cell: float = ROWS_PER_CELL, missing: Missing = "complete-rows") -> None:
+    def __init__(
+        self,
+        data: Any,
+        *,
+        rows_per_cell: float | tuple[float, float] = ROWS_PER_CELL,
+        missing: Missing = "complete-rows",
+    ) -> None:
         check_missing(missing)
         coded = data if isinstance(data, Codes) else as_dataset(data).codes()
         codes = coded.codes
@@ -58,7 +73,7 @@ class _Contingency:
             self.codes = np.where(self.codes < 0, self.sizes[:, None], self.codes).astype(np.int32)
             self.sizes = self.sizes + self.gaps
         self.rows_used: int = int(self.codes.shape[1])
-        self.rows_per_cell = rows_per_cell
+        self.most_cells = most_cells(self.rows_used, rows_per_cell)
 
     @cached_property
     def tables(self) -> tuple[Any, ...]:
@@ -66,7 +81,7 @@ class _Contingency:
         sets, first = row_sets(self.codes, self.sizes)
         ready = (count_inverses if self.pearson else count_logs)(self.rows_used)
         uncounted = np.zeros((0, 0), np.int32)
-        return self.codes, self.sizes, sets, first, ready, self.pearson, float(self.most_cells), self.gaps, uncounted
+        return self.codes, self.sizes, sets, first, ready, self.pearson, self.most_cells, self.gaps, uncounted
 
     @cached_property
     def counted_tables(self) -> tuple[Any, ...]:
@@ -77,11 +92,6 @@ class _Contingency:
         shared = np.empty((len(sets), len(sets)), np.int32)
         _kernels.shared_rows(sets, shared)
         return (*self.tables[:-1], shared)
-
-    @property
-    def most_cells(self) -> float:
-        """Cells that a test given two columns or more may spread all rows over; given one, five times as many."""
-        return self.rows_used / self.rows_per_cell if self.rows_per_cell > 0 else 1e7
 
     def __call__(self, x: str, y: str, given: Collection[str] = ()) -> TestResult:
         """Test one pair; NaN where the set given is too fine for the rows, or determines x or y."""
@@ -130,18 +140,18 @@ class ChiSquare(_Contingency):
 
     Degrees of freedom count only rows and columns that occur, stratum by stratum. A conditional test whose table would
     hold fewer than ``rows_per_cell`` rows a cell on average is not made: its p-value is NaN (Tsamardinos, Brown and
-    Aliferis 2006, section 4). Given a single column a fifth of that is enough: two columns of many values could be
-    given none otherwise, and would stay joined in any search. On 1,000 rows of the network munin1, whose columns have
-    up to 21 values and 187 edges, PC found 950 edges without that and 220 with it (skeleton F1 0.16 and 0.44);
-    networks whose columns have few values stay as they are.
+    Aliferis 2006, section 4, with 5). The defaults are those with which PC is most accurate on simulated tables. Given
+    a single column less is enough: two columns of many values could be given none otherwise, and would stay joined in
+    any search. Where cells hold few rows, p-values of Pearson's statistic stay near their level; those of `GSquare` are
+    too small, most with many strata.
 
     Parameters
     ----------
     data : Dataset, Codes, or anything `whence.read` takes
         Discrete columns.
-    rows_per_cell : float
-        Rows that a cell must hold on average, a fifth of them given one column; 0 for no limit. Tests without
-        conditioning are always made.
+    rows_per_cell : float or (float, float)
+        Rows that a cell must hold on average: given one column and given more, or a number for both; 0 for no limit.
+        Tests without conditioning are always made.
     missing : {"complete-rows", "test-wise"}
         Which rows are counted where values are missing: those that lack none, or in each test those that lack none of
         its columns. The latter is right if no value's absence depends on other incomplete columns.

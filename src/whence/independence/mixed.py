@@ -14,7 +14,7 @@ from whence.data.mixed import Embedded, IncompleteRows, MixedRows, embed, mixed_
 from whence.errors import DataError
 from whence.independence._cache import Cache
 from whence.independence._queries import Arrays, as_arrays
-from whence.independence.contingency import ROWS_PER_CELL, GSquare, Missing, check_missing
+from whence.independence.contingency import GSquare, Missing, check_missing, most_cells
 from whence.independence.result import Query, TestResult
 from whence.kernels import Kernels
 from whence.registry import Card, Paper, register
@@ -23,6 +23,8 @@ _blocks = Kernels("whence.independence._kernels_blocks")
 _cells = Kernels("whence.independence._kernels_cells")
 _KINDS = frozenset({"continuous", "count", "ordinal", "binary", "categorical"})
 _FEWEST_ROWS = 5
+# Given one column, and given more. Given numbers too, more tables are rejected by mistake the fewer rows a cell holds.
+_ROWS_PER_CELL = 1.0, 5.0
 
 
 class _Mixed:
@@ -233,8 +235,9 @@ class ConditionalGaussian(_Mixed):
     ----------
     data : Dataset, MixedRows, or anything `whence.read` takes
         Numbers and categories; complete rows are used.
-    rows_per_cell : float
-        Rows that a cell must hold on average where two categories are tested given others; 0 for no limit.
+    rows_per_cell : float or (float, float)
+        Rows that a cell must hold on average where two categories are tested: given one category and given more or
+        numbers, or a number for all; 0 for no limit.
 
     Raises
     ------
@@ -255,7 +258,7 @@ class ConditionalGaussian(_Mixed):
     True
     """
 
-    def __init__(self, data: Any, *, rows_per_cell: float = ROWS_PER_CELL) -> None:
+    def __init__(self, data: Any, *, rows_per_cell: float | tuple[float, float] = _ROWS_PER_CELL) -> None:
         rows = data if isinstance(data, MixedRows) else mixed_rows(as_dataset(data))
         self.names = rows.names
         self.rows_used = self._enough(rows.n)
@@ -289,7 +292,7 @@ class ConditionalGaussian(_Mixed):
         return found
 
     def _by_cells(self, arrays: Arrays) -> NDArray[np.float64]:
-        most = self.rows_used / self.rows_per_cell if self.rows_per_cell > 0 else np.inf
+        _, most = most_cells(self.rows_used, self.rows_per_cell)
         ratio, freedom, mean = _cells.cell_tests(*self._table, *arrays, most).T
         constant = ~(self._vary[arrays[0]] & self._vary[arrays[1]])
         silent = constant | (freedom < 1) | (mean <= 0)
