@@ -16,6 +16,7 @@ def kernel(
     *,
     parallel: bool = False,
     inline: bool = False,
+    forceinline: bool = False,
     reassociate: bool = False,
     as_argument: bool = False,
     allocates: bool = True,
@@ -23,6 +24,8 @@ def kernel(
     """Compile a function to machine code, cached on disk, without the interpreter lock.
 
     An explicit signature keeps each kernel to one compiled version: callers pass C-contiguous arrays of that type.
+    With ``inline`` its statements are compiled as its callers' own, under their settings; with ``forceinline`` its code
+    is put into theirs once compiled, which spares handing over arrays of seven words each.
     With ``reassociate`` sums may be reordered, so that loops over rows use the processor's vector units. With
     ``as_argument`` kernels can be handed to others, as ``FunctionType(signature)``: those are then compiled without the
     body of these, which costs a call some 0.1 microseconds and spares seconds of compilation. With ``allocates=False``
@@ -43,6 +46,8 @@ def kernel(
         options["fastmath"] = {"reassoc", "contract", "nsz"}
     if inline:
         options["inline"] = "always"
+    if forceinline:
+        options["forceinline"] = True
     return numba.njit(signature, **options) if signature is not None else numba.njit(**options)  # type: ignore[no-any-return]
 
 

@@ -88,7 +88,7 @@ def chi_square_tail(statistic, freedom):  # type: ignore[no-untyped-def]
     return scale * fraction
 
 
-@kernel("boolean(float64, float64, float64)", allocates=False)
+@kernel("boolean(float64, float64, float64)", allocates=False, forceinline=True)
 def tail_is_below(statistic, freedom, log_level):  # type: ignore[no-untyped-def]
     """Return True only if log P(chi-square > statistic) is below a level, by Chernoff's bound: cheap, never wrong."""
     above = statistic / freedom - 1.0
@@ -98,7 +98,9 @@ def tail_is_below(statistic, freedom, log_level):  # type: ignore[no-untyped-def
 
 
 @kernel(
-    "int64(uint64[:,::1], int64[::1], int64, uint64[:,::1], int64, int64, uint64[:,::1], int64[::1])", allocates=False
+    "int64(uint64[:,::1], int64[::1], int64, uint64[:,::1], int64, int64, uint64[:,::1], int64[::1])",
+    allocates=False,
+    forceinline=True,
 )
 def split_sets(outer, margin, count, sets, first, size, inner, inner_margin):  # type: ignore[no-untyped-def]
     """Cut each of the first ``count`` outer sets by the values of a column; return how many parts are not empty."""
@@ -132,7 +134,7 @@ def shared_rows(sets, shared):  # type: ignore[no-untyped-def]
             shared[b, a] = count
 
 
-@kernel("void(uint64[::1], int64, uint64[:,::1], int64, int64, int64[:])", allocates=False)
+@kernel("void(uint64[::1], int64, uint64[:,::1], int64, int64, int64[:])", allocates=False, forceinline=True)
 def margin_in_set(inside, margin, sets, first, size, counts):  # type: ignore[no-untyped-def]
     """Count the values of a column among the rows of a set; the last is what the others leave."""
     rest = margin
@@ -145,7 +147,7 @@ def margin_in_set(inside, margin, sets, first, size, counts):  # type: ignore[no
     counts[size - 1] = rest
 
 
-@kernel("void(uint64[::1], uint64[:,::1], int64, int64, int64, int64, int64[:,::1])", allocates=False)
+@kernel("void(uint64[::1], uint64[:,::1], int64, int64, int64, int64, int64[:,::1])", allocates=False, forceinline=True)
 def count_set(inside, sets, first_x, size_x, first_y, size_y, cells):  # type: ignore[no-untyped-def]
     """Count the values of x and y among the rows of a set; the last row and column are what the others leave.
 
@@ -216,7 +218,7 @@ def of_count(count, pearson, ready):  # type: ignore[no-untyped-def]
     return 1.0 / count if pearson else count * math.log(count)
 
 
-@kernel("UniTuple(float64, 2)(int64[:,::1], int64, int64, boolean, float64[::1])", allocates=False)
+@kernel("UniTuple(float64, 2)(int64[:,::1], int64, int64, boolean, float64[::1])", allocates=False, forceinline=True)
 def table_statistic(cells, size_x, size_y, pearson, ready):  # type: ignore[no-untyped-def]
     """Return the statistic of one table (Pearson's, else the likelihood ratio G2) and its degrees of freedom.
 
@@ -301,7 +303,9 @@ def test_by_rows(tables, strata, count, x, y, most_cells):  # type: ignore[no-un
 
 
 @kernel(
-    f"UniTuple(float64, 3)({TABLES}, {STRATA}, int64[::1], int64, int64, int64[::1], int64, float64)", allocates=False
+    f"UniTuple(float64, 3)({TABLES}, {STRATA}, int64[::1], int64, int64, int64[::1], int64, float64)",
+    allocates=False,
+    forceinline=True,
 )
 def contingency_test(tables, strata, ready, x, y, given, size, ignored):  # type: ignore[no-untyped-def]
     """Return p-value, statistic and degrees of freedom of one test, on the rows that have all its columns.
@@ -339,7 +343,7 @@ def contingency_test(tables, strata, ready, x, y, given, size, ignored):  # type
     statistic = 0.0
     freedom = 0.0
     log_ignored = math.log(ignored) if ignored > 0.0 else -math.inf
-    most_freedom = float(groups * (rows - gaps[x] - 1) * (columns - gaps[y] - 1))
+    most_degrees = (rows - gaps[x] - 1) * (columns - gaps[y] - 1)
     counted = size < 2 and len(shared) > 0
     if counted:
         strata_count = groups
@@ -375,6 +379,7 @@ def contingency_test(tables, strata, ready, x, y, given, size, ignored):  # type
         statistic += more
         freedom += degrees
         # What follows cannot lower the statistic, and there is a bound for the degrees of freedom.
+        most_freedom = freedom + float((strata_count - s - 1) * most_degrees)
         if more > 0.0 and tail_is_below(statistic, most_freedom, log_ignored):
             return -1.0, statistic, freedom
     if gap and all_cells * n > most_cells * kept:
