@@ -72,8 +72,9 @@ def test_a_set_too_fine_for_the_rows_says_nothing_but_the_marginal_test_is_made(
     assert GSquare(data, rows_per_cell=1)("a", "b", ["s", "t"]).p_value <= 1
     assert np.isnan(GSquare(data, rows_per_cell=1)("a", "b", ["u"]).p_value)
     assert np.isnan(GSquare(data, rows_per_cell=(1.0, 0.0))("a", "b", ["u"]).p_value)
-    with pytest.raises(ParameterError, match="rows_per_cell is -1"):
-        GSquare(data, rows_per_cell=-1)
+    for wrong in (-1, (1.0, -1.0), (1.0, 2.0, 3.0)):
+        with pytest.raises(ParameterError, match="rows_per_cell is"):
+            GSquare(data, rows_per_cell=wrong)
 
 
 def test_where_cells_hold_few_rows_pearsons_statistic_keeps_nearer_its_level():

@@ -37,10 +37,12 @@ def check_missing(missing: str) -> None:
 
 def most_cells(rows: int, rows_per_cell: float | tuple[float, float]) -> tuple[float, float]:
     """Return the cells that a test may spread all rows over given one column, and given more."""
-    given_one, given_more = rows_per_cell if isinstance(rows_per_cell, tuple) else (rows_per_cell, rows_per_cell)
-    if min(given_one, given_more) < 0:
-        raise ParameterError("E311", f"rows_per_cell is {rows_per_cell}.", "Give 0, for no limit, or more.")
-    return rows / given_one if given_one else 1e7, rows / given_more if given_more else 1e7
+    wanted = tuple(rows_per_cell) if isinstance(rows_per_cell, Sequence) else (rows_per_cell, rows_per_cell)
+    if len(wanted) != 2 or min(wanted) < 0:
+        remedy = "Give a number, or one given one column and one given more; 0 for no limit."
+        raise ParameterError("E311", f"rows_per_cell is {rows_per_cell}.", remedy)
+    given_one, given_more = (rows / least if least else 1e7 for least in wanted)
+    return given_one, given_more
 
 
 class _Contingency:
@@ -140,10 +142,10 @@ class ChiSquare(_Contingency):
 
     Degrees of freedom count only rows and columns that occur, stratum by stratum. A conditional test whose table would
     hold fewer than ``rows_per_cell`` rows a cell on average is not made: its p-value is NaN (Tsamardinos, Brown and
-    Aliferis 2006, section 4, with 5). The defaults are those with which PC is most accurate on simulated tables. Given
-    a single column less is enough: two columns of many values could be given none otherwise, and would stay joined in
-    any search. Where cells hold few rows, p-values of Pearson's statistic stay near their level; those of `GSquare` are
-    too small, most with many strata.
+    Aliferis 2006, section 4, with 5). The defaults were chosen by PC's accuracy on simulated tables. Given a single
+    column less is enough: two columns of many values could be given none otherwise, and would stay joined in any
+    search. Where cells hold few rows, p-values of Pearson's statistic stay near their level; those of `GSquare` are too
+    small, most with many strata.
 
     Parameters
     ----------

@@ -262,17 +262,17 @@ class ConditionalGaussian(_Mixed):
         rows = data if isinstance(data, MixedRows) else mixed_rows(as_dataset(data))
         self.names = rows.names
         self.rows_used = self._enough(rows.n)
-        self.rows_per_cell = rows_per_cell
+        self._most_cells = most_cells(self.rows_used, rows_per_cell)[1]
         self._table = (rows.values, rows.codes, rows.sizes, rows.place)
         self._vary = np.array([rows.values[k].any() if k >= 0 else rows.sizes[-1 - k] > 1 for k in rows.place])
         self._categories = [name for name, k in zip(rows.names, rows.place) if k < 0]
-        self._counts = self._count_test(rows) if self._categories else None
+        self._counts = self._count_test(rows, rows_per_cell) if self._categories else None
 
-    def _count_test(self, rows: MixedRows) -> GSquare:
+    def _count_test(self, rows: MixedRows, rows_per_cell: float | tuple[float, float]) -> GSquare:
         order = [-1 - rows.place[rows.names.index(name)] for name in self._categories]
         codes = np.ascontiguousarray(rows.codes[order].T)
         coded = Codes(codes, ((),) * len(order), tuple(self._categories))
-        return GSquare(coded, rows_per_cell=self.rows_per_cell)
+        return GSquare(coded, rows_per_cell=rows_per_cell)
 
     def results(self, queries: Sequence[Query]) -> NDArray[np.float64]:
         """Return statistic, degrees of freedom and p-value of many tests, shape (number of queries, 3)."""
@@ -292,8 +292,7 @@ class ConditionalGaussian(_Mixed):
         return found
 
     def _by_cells(self, arrays: Arrays) -> NDArray[np.float64]:
-        _, most = most_cells(self.rows_used, self.rows_per_cell)
-        ratio, freedom, mean = _cells.cell_tests(*self._table, *arrays, most).T
+        ratio, freedom, mean = _cells.cell_tests(*self._table, *arrays, self._most_cells).T
         constant = ~(self._vary[arrays[0]] & self._vary[arrays[1]])
         silent = constant | (freedom < 1) | (mean <= 0)
         with np.errstate(divide="ignore", invalid="ignore"):
